@@ -1,0 +1,92 @@
+"""The pilot program on the simulated board: real MicroPython (or CPython) whose pins end in the world's process.
+
+    micropython -m pilotwire.boards.sim.pilot_main WORLD_PORT MAX_MA
+
+Standard input and output are the pilot link (a pty set up by the caller, not blocking); the world's TCP port on loopback is the
+hardware: it sends the tick and the inputs, this program answers with the outputs. MicroPython subset.
+"""
+
+import os
+import select
+import socket
+import struct
+import sys
+
+from pilotwire.boards.sim import wire
+from pilotwire.firmware.pilot import frontend
+from pilotwire.firmware.pilot.program import Pilot
+from pilotwire.hal.machine import Machine, Wires
+
+_MICROPYTHON = sys.implementation.name == "micropython"
+
+
+class Uart:
+    """machine.UART on standard input and output: never blocks; what does not fit into the line is lost, as on a real UART."""
+
+    def __init__(self) -> None:
+        # CPython's own stdin and stdout are buffered, which a UART is not.
+        self._in: "object" = sys.stdin.buffer if _MICROPYTHON else open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
+        self._out: "object" = sys.stdout.buffer if _MICROPYTHON else open(1, "wb", buffering=0, closefd=False)  # noqa: SIM115
+        self._poll = select.poll()
+        self._poll.register(sys.stdin if _MICROPYTHON else 0, select.POLLIN)
+        self._byte = bytearray(1)
+
+    def read(self) -> bytes:
+        """All bytes that have arrived, at most 1024."""
+        data = bytearray()
+        while len(data) < 1024 and self._poll.poll(0):
+            if not self._in.readinto(self._byte):  # type: ignore[attr-defined]
+                break
+            data.extend(self._byte)
+        return bytes(data)
+
+    def write(self, data: bytes) -> None:
+        """Send, or lose."""
+        try:
+            self._out.write(data)  # type: ignore[attr-defined]
+        except OSError:  # noqa: SIM105 - MicroPython has no contextlib
+            pass
+
+
+def _receive(sock: "socket.socket", size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        more = sock.recv(size - len(data))
+        if not more:
+            return b""
+        data += more
+    return data
+
+
+def program_name() -> str:
+    """Interpreter and version, for HELLO."""
+    version = sys.implementation.version
+    return "pilotwire pilot on {} {}.{}.{}".format(sys.implementation.name, version[0], version[1], version[2])
+
+
+def main(world_port: int, max_ma: int) -> None:
+    """Run until the world goes away."""
+    sock = socket.socket()
+    sock.connect(socket.getaddrinfo("127.0.0.1", world_port)[0][-1])
+    sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: MicroPython does not name them
+    wires = Wires()
+    boot = int.from_bytes(os.urandom(4), "big") & 0x0FFFFFFF
+    pilot = Pilot(Machine(wires), max_ma, boot, program_name())
+    uart = Uart()
+    while True:
+        record = _receive(sock, wire.TO_PILOT_SIZE)
+        if not record:
+            return
+        now_ms, high, low, levels = struct.unpack(wire.TO_PILOT, record)
+        wires.adc_u16[frontend.CP_HIGH] = high
+        wires.adc_u16[frontend.CP_LOW] = low
+        wires.level[frontend.CONTACTS] = levels & 1
+        out = pilot.tick(now_ms, uart.read())
+        if out:
+            uart.write(out)
+        outputs = wires.level[frontend.COIL] | wires.level[frontend.ALIVE] << 1
+        sock.send(struct.pack(wire.TO_WORLD, now_ms, wires.duty_u16[frontend.CP_PWM], outputs))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,1 @@
+"""What is made of meter readings. Pure."""

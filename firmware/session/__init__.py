@@ -1,0 +1,1 @@
+"""One connector's charging session: events in, effects out. Pure."""

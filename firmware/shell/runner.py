@@ -1,0 +1,72 @@
+"""The one queue: every input becomes an event, is handled to completion, and its effects are performed before the next.
+
+Time is the running loop's own (`loop.time()`), so that the same code runs in real time and on a virtual clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from pilotwire.firmware.session.events import Grant, Ticked
+from pilotwire.firmware.station import Station
+
+TICK_S = 1.0
+log = logging.getLogger(__name__)
+
+
+class LeasePort(Protocol):
+    """Whatever passes the lease on to the pilot."""
+
+    def set_limit(self, limit_ma: int) -> None:
+        """Permit this much from now on; 0 withdraws."""
+        ...
+
+
+class Runner:
+    """Feeds a Station. post() may be called from any callback of the loop, also while an event is being handled."""
+
+    def __init__(self, station: Station, unix_ms: Callable[[], int], after: Callable[[], None]) -> None:
+        self.station = station
+        self.lease: LeasePort | None = None
+        self._unix_ms = unix_ms
+        self._after = after
+        self._queue: collections.deque[object] = collections.deque()
+        self._busy = False
+        self._loop = asyncio.get_running_loop()
+
+    def now_ms(self) -> int:
+        """Monotonic milliseconds."""
+        return int(self._loop.time() * 1000)
+
+    def post(self, event: object) -> None:
+        """Handle an event now, or right after the one that is being handled."""
+        self._queue.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._queue:
+                item = self._queue.popleft()
+                for effect in self.station.handle(item, self.now_ms(), self._unix_ms()):
+                    self._perform(effect)
+        finally:
+            self._busy = False
+        self._after()
+
+    async def run(self) -> None:
+        """Post Ticked every second and at the station's deadlines, for ever."""
+        while True:
+            wait_s = TICK_S
+            deadline_ms = self.station.deadline()
+            if deadline_ms is not None:
+                wait_s = min(wait_s, max(0.01, deadline_ms / 1000.0 - self._loop.time()))
+            await asyncio.sleep(wait_s)
+            self.post(Ticked())
+
+    def _perform(self, effect: Grant) -> None:
+        if self.lease is not None:
+            self.lease.set_limit(effect.limit_ma)

@@ -1,0 +1,110 @@
+"""Start-up and end of the station process: stores, ports and tasks around one Station."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pilotwire.firmware.config import Settings
+from pilotwire.firmware.shell.meter_port import MeterPort
+from pilotwire.firmware.shell.pilot_port import Line, PilotPort
+from pilotwire.firmware.shell.runner import Runner
+from pilotwire.firmware.shell.snapshot import snapshot
+from pilotwire.firmware.shell.status_port import StatusPort
+from pilotwire.firmware.station import Station
+from pilotwire.firmware.store.database import open_database
+from pilotwire.firmware.store.events import EventJournal
+from pilotwire.firmware.store.transactions import Transactions
+from pilotwire.hal.ports import Meter
+from pilotwire.protocols.link.station import StationLink
+
+PROGRAM = "pilotwire station"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a board gives to the station."""
+
+    open_pilot_line: Callable[[], Line]
+    meter: Meter
+
+
+class Service:
+    """A whole station. start() returns when it is running, stop() when it is not; snapshot() at any time in between."""
+
+    def __init__(self, settings: Settings, ports: Ports, unix_ms: Callable[[], int]) -> None:
+        self._settings = settings
+        self._unix_ms = unix_ms
+        data_dir = settings.station.data_dir
+        self._durable = open_database(data_dir / "station.db", durable=True)
+        self._events = open_database(data_dir / "events.db", durable=False)
+        self._charge_point, self._ocpp_port = None, None
+        if settings.ocpp is not None:
+            # The back end's code is loaded only where there is a back end: it is a good part of the start-up time.
+            from pilotwire.firmware.shell.back_end import open_charge_point  # noqa: PLC0415
+
+            self._charge_point = open_charge_point(settings.ocpp, settings.limits.phases, self._durable)
+        self.journal = EventJournal(self._events)
+        self.transactions = Transactions(self._durable)
+        station = Station(settings, self.transactions, self.journal, self._charge_point)
+        self.runner = Runner(station, unix_ms, self._after_event)
+        self.pilot_port = PilotPort(
+            StationLink(PROGRAM), ports.open_pilot_line, self.runner.post, settings.pilot.lease_ttl_ms
+        )
+        self.runner.lease = self.pilot_port
+        self._meter_port = MeterPort(ports.meter, settings.meter.poll_ms, self.runner.post)
+        if settings.ocpp is not None and self._charge_point is not None:
+            from pilotwire.firmware.shell.ocpp_port import OcppPort  # noqa: PLC0415
+
+            self._ocpp_port = OcppPort(
+                settings.ocpp.url, self._charge_point, self.runner.post, unix_ms, password=settings.ocpp.password
+            )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def awaiting_reply(self) -> bool:
+        """True while the back end owes an answer; a virtual clock must not jump then."""
+        return self._ocpp_port is not None and self._ocpp_port.awaiting_reply
+
+    def start(self) -> None:
+        """Start all tasks on the running loop."""
+        runs = [self.pilot_port.run(), self._meter_port.run(), self.runner.run()]
+        if self._ocpp_port is not None:
+            runs.append(self._ocpp_port.run())
+        if self._settings.status is not None:
+            port = StatusPort(
+                self._settings.status.socket, self.snapshot, self.runner.post, self.pilot_port.link.clear_faults
+            )
+            runs.append(port.run())
+        self._tasks = [asyncio.ensure_future(run) for run in runs]
+
+    async def wait(self) -> None:
+        """Until a task fails; raises its error. A station with a dead task must not look alive."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def stop(self) -> None:
+        """Withdraw the lease, so that the car is told to stop gracefully, and end everything."""
+        self.pilot_port.set_limit(0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._durable.close()
+        self._events.close()
+
+    def snapshot(self) -> dict[str, Any]:
+        """The station now; see shell/snapshot.py."""
+        shot = snapshot(self.runner.station, self._settings.station.name, self.runner.now_ms(), self._unix_ms())
+        shot["first_lease_ms"] = self.pilot_port.first_lease_ms
+        return shot
+
+    def _after_event(self) -> None:
+        if self._ocpp_port is not None:
+            self._ocpp_port.poke()
+
+

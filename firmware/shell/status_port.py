@@ -1,0 +1,92 @@
+"""A unix socket with live snapshots, one JSON line every 200 ms, for whoever may open it (mode 0600: the station's own user).
+
+It also takes what a person at the station may do, one JSON line each: {"present": "TAG"}, {"stop": true}, {"clear": true}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pilotwire.firmware.session.events import StopRequested, TokenPresented
+
+PERIOD_S = 0.2
+LINE_MAX = 1024
+log = logging.getLogger(__name__)
+
+
+class StatusPort:
+    """Serves snapshots; `clear` asks the pilot to clear faults."""
+
+    def __init__(
+        self,
+        path: Path,
+        snapshot: Callable[[], dict[str, Any]],
+        on_event: Callable[[object], None],
+        clear: Callable[[], None],
+    ) -> None:
+        self._path = path
+        self._snapshot = snapshot
+        self._on_event = on_event
+        self._clear = clear
+
+    async def run(self) -> None:
+        """Serve until cancelled; the socket file goes with it."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._serve, self._path, limit=LINE_MAX)
+        self._path.chmod(0o600)
+        try:
+            async with server:
+                await server.serve_forever()
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        listening = asyncio.ensure_future(self._listen(reader))
+        try:
+            while not listening.done():
+                writer.write(json.dumps(self._snapshot()).encode() + b"\n")
+                await writer.drain()
+                await asyncio.wait([listening], timeout=PERIOD_S)
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # the panel has gone, or the station is going
+        finally:
+            listening.cancel()
+            with suppress(ConnectionError):
+                writer.close()
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        """Take commands until the other end closes or talks nonsense."""
+        while True:
+            try:
+                line = await reader.readline()
+            except (ValueError, ConnectionError):
+                return
+            if not line:
+                return
+            try:
+                command = json.loads(line)
+            except ValueError:
+                log.warning("status socket: a line that is not JSON; closing")
+                return
+            if not isinstance(command, dict) or not self._obey(command):
+                log.warning('status socket: allowed are {"present": "TAG"}, {"stop": true}, {"clear": true}; closing')
+                return
+
+    def _obey(self, command: dict[str, Any]) -> bool:
+        tag = command.get("present")
+        if isinstance(tag, str) and 1 <= len(tag) <= 20:
+            self._on_event(TokenPresented(tag))
+        elif command.get("stop") is True:
+            self._on_event(StopRequested("Local"))
+        elif command.get("clear") is True:
+            self._clear()
+        else:
+            return False
+        return True

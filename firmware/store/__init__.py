@@ -1,0 +1,1 @@
+"""What must survive: SQLite files in the station's data folder."""

@@ -1,0 +1,31 @@
+"""How the station's SQLite files are opened.
+
+Two files with different promises. `station.db` holds what may never be lost (transactions, messages to the back end): each commit
+is on the disk when the call returns. `events.db` holds the event journal: it survives the death of the process (WAL), a power cut
+may take its last seconds, and in return the disk is not forced to write for every reading.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+
+class StoreError(Exception):
+    """The data folder or a database in it cannot be used; the text names the file and the remedy."""
+
+
+def open_database(path: Path, durable: bool) -> sqlite3.Connection:
+    """Open or create a database; `durable` makes every commit wait for the disk. Raises StoreError."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=2.0)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(
+            f"{path}: cannot be used as a database ({error}); station.data_dir must be a folder this user may write to, "
+            "and a damaged file must be moved away by hand"
+        ) from error
+    return connection

@@ -1,0 +1,1 @@
+"""Pilotwire: an EV charging station controller. See README.md and docs/one-session.md."""

@@ -1,0 +1,226 @@
+"""Central system, world, meter, pilot and station as separate processes, each startable and killable on its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pilotwire
+from pilotwire.tools.rig.clients import WorldClient, read_snapshot
+from pilotwire.tools.rig.process import Process, RigError, wait_for
+from pilotwire.tools.rig.pty_line import Pty
+
+if TYPE_CHECKING:
+    from pilotwire.tools.peers.csms import CsmsProcess
+
+PACKAGE_ROOT = Path(pilotwire.__file__).parents[1]
+PILOT_MODULE = "pilotwire.boards.sim.pilot_main"
+METER_START_WH = 1_234_567.0
+
+
+@dataclass(slots=True)
+class RigSettings:
+    """What differs from rig to rig."""
+
+    back_end: bool = True
+    id_tags: tuple[str, ...] = ()
+    """Empty: free charging."""
+    lease_ttl_ms: int = 1000
+    board_ma: int = 32000
+    meter_values_s: int = 5
+    poll_ms: int = 500
+    meter_transport: str = "rtu"
+    csms_arguments: tuple[str, ...] = ()
+    extra: dict[str, str] = field(default_factory=dict)
+    """More lines for a section of the station's configuration, by section name."""
+
+
+def find_micropython() -> Path | None:
+    """The MicroPython interpreter beside this Python, or None where there is no wheel for this machine."""
+    path = Path(sys.executable).parent / "micropython"
+    return path if path.exists() else None
+
+
+def pilot_argv(world_port: int, max_ma: int) -> tuple[list[str], str]:
+    """Command line of the pilot process, and a sentence that says which interpreter runs it."""
+    micropython = find_micropython()
+    arguments = ["-m", PILOT_MODULE, str(world_port), str(max_ma)]
+    if micropython is not None:
+        return [str(micropython), *arguments], "the pilot program runs on real MicroPython"
+    note = "there is no MicroPython wheel for this machine: the same pilot files run in a CPython child process"
+    return [sys.executable, *arguments], note
+
+
+class Rig:
+    """A bench of processes below one folder. Use as a context manager: everything it started ends with it."""
+
+    def __init__(self, folder: Path, settings: RigSettings | None = None) -> None:
+        self.folder = folder
+        self.settings = settings if settings is not None else RigSettings()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.pilot_note = ""
+        self.csms: CsmsProcess | None = None
+        self.world: WorldClient | None = None
+        self.meter_tcp_port = 0
+        self._world_port = 0
+        self._meter_feed_port = 0
+        self._pilot_line = Pty()
+        self._meter_line = folder / "meter-line"
+        self._processes: dict[str, Process] = {}
+        self.config = folder / "station.toml"
+        # A unix socket's path must be short, wherever the folder is.
+        self.status_socket = Path(f"/tmp/pilotwire-{os.getpid()}-{id(self):x}.sock")  # noqa: S108 - 0600, ours alone
+
+    def __enter__(self) -> Rig:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Everything, in order, until the station shows the pilot online."""
+        self.start_surroundings()
+        self.start_pilot()
+        self.start_station()
+        self.wait_online()
+
+    def start_surroundings(self) -> None:
+        """Central system, meter and world."""
+        if self.settings.back_end:
+            self.start_csms()
+        self.start_meter()
+        self.start_world()
+
+    def start_csms(self, port: int = 0) -> None:
+        """The central system; a port given brings it back where it was."""
+        from pilotwire.tools.peers.csms import CsmsProcess  # noqa: PLC0415 - only where there is a central system
+
+        self.csms = CsmsProcess(port=port, arguments=self.settings.csms_arguments, log=self.folder / "csms.log")
+        self.csms.start()
+
+    def start_meter(self) -> None:
+        """The meter: an independent Modbus server, RTU and TCP."""
+        argv = [sys.executable, "-m", "pilotwire.boards.sim.meter", "--start-wh", str(METER_START_WH)]
+        argv += ["--feed-port", "0", "--tcp-port", "0", "--rtu-line", str(self._meter_line)]
+        ready = self._start("meter", argv).ready_line()
+        self._meter_feed_port, self.meter_tcp_port = ready["feed_port"], ready["tcp_port"]
+
+    def start_world(self) -> None:
+        """The simulated world."""
+        argv = [sys.executable, "-m", "pilotwire.boards.sim.world_main", "--meter-port", str(self._meter_feed_port)]
+        ready = self._start("world", argv).ready_line()
+        self._world_port = ready["pilot_port"]
+        self.world = WorldClient(ready["control_port"])
+
+    def start_pilot(self) -> None:
+        """The pilot program on MicroPython, its link on the pty."""
+        argv, self.pilot_note = pilot_argv(self._world_port, self.settings.board_ma)
+        environment = {"MICROPYPATH": f"{PACKAGE_ROOT}:.frozen"}
+        self._start("pilot", argv, line=self._pilot_line.master, environment=environment)
+
+    def start_station(self) -> None:
+        """The station as `pilotwire run` starts it."""
+        if not self.config.exists():
+            self.config.write_text(self._toml())
+        self._start("station", [sys.executable, "-m", "pilotwire.tools.run", "--config", str(self.config), "--verbose"])
+
+    def process(self, name: str) -> Process:
+        """The process "world", "meter", "pilot" or "station"; raises KeyError when it was not started."""
+        return self._processes[name]
+
+    def snapshot(self) -> dict[str, Any] | None:
+        """What the station says of itself, or None."""
+        return read_snapshot(self.status_socket)
+
+    def wait_snapshot(self, what: str, condition: Any, timeout_s: float = 20.0) -> dict[str, Any]:
+        """The first snapshot for which condition(snapshot) holds; raises RigError naming `what`."""
+        last: list[dict[str, Any] | None] = [None]
+
+        def seen() -> dict[str, Any] | None:
+            last[0] = self.snapshot()
+            return last[0] if last[0] is not None and condition(last[0]) else None
+
+        try:
+            found: dict[str, Any] = wait_for(what, seen, timeout_s)
+        except RigError as error:
+            raise RigError(f"{error}; the station says {last[0]}; {self.process('station').last_words()}") from None
+        return found
+
+    def wait_online(self) -> dict[str, Any]:
+        """Until the station hears the pilot, the meter and (if there is one) the central system."""
+
+        def online(shot: dict[str, Any]) -> bool:
+            back_end = not self.settings.back_end or shot["ocpp"]["registered"]
+            return bool(shot["pilot"]["online"] and shot["meter"] is not None and back_end)
+
+        return self.wait_snapshot("pilot, meter and central system online", online)
+
+    def check_alive(self) -> None:
+        """Raise RigError when a process has died that nobody killed on purpose."""
+        for process in self._processes.values():
+            if not process.running:
+                raise RigError(f"{process.name} has died; {process.last_words()}")
+
+    def close(self) -> None:
+        """End everything, station first, and leave nothing behind but the folder."""
+        for name in ("station", "pilot", "world", "meter"):
+            if name in self._processes:
+                self._processes[name].stop()
+        if self.world is not None:
+            self.world.close()
+        if self.csms is not None:
+            self.csms.close()
+        self._pilot_line.close()
+        with contextlib.suppress(OSError):
+            self.status_socket.unlink()
+
+    def _start(
+        self, name: str, argv: list[str], line: int | None = None, environment: dict[str, str] | None = None
+    ) -> Process:
+        process = Process(name, argv, self.folder / f"{name}.log", line, environment)
+        self._processes[name] = process
+        return process
+
+    def _toml(self) -> str:
+        settings = self.settings
+        meter = f'transport = "rtu"\nport = "{self._meter_line}"'
+        if settings.meter_transport == "tcp":
+            meter = f'transport = "tcp"\nhost = "127.0.0.1"\ntcp_port = {self.meter_tcp_port}'
+        tags = ", ".join(f'"{tag}"' for tag in settings.id_tags)
+        sections = {
+            "station": f'name = "demo-1"\ndata_dir = "{self.folder / "data"}"',
+            "pilot": f'port = "{self._pilot_line.device}"\nlease_ttl_ms = {settings.lease_ttl_ms}',
+            "meter": f'driver = "sdm630"\n{meter}\npoll_ms = {settings.poll_ms}',
+            "authorisation": f'mode = "list"\nid_tags = [{tags}]' if tags else 'mode = "free"',
+            "limits": f"board_ma = {settings.board_ma}\ncable_ma = 32000\nphases = 3",
+            "status": f'socket = "{self.status_socket}"',
+        }
+        if self.csms is not None:
+            url = f"ws://127.0.0.1:{self.csms.port}/demo-1"
+            sections["ocpp"] = f'url = "{url}"\nmeter_values_s = {settings.meter_values_s}'
+        return "\n".join(
+            f"[{name}]\n{text}\n{settings.extra.get(name, '')}" for name, text in sections.items()
+        )
+
+
+def wait_world(rig: Rig, name: str, value: Any, since_ms: int, timeout_s: float = 20.0) -> int:
+    """World time of the first event `name` with this value at or after since_ms; raises RigError."""
+    world = rig.world
+    assert world is not None
+
+    def seen() -> int | None:
+        for event in world.events():
+            if event["name"] == name and event["value"] == value and event["t_ms"] >= since_ms:
+                return int(event["t_ms"]) or None
+        return None
+
+    found: int = wait_for(f"world event {name} = {value} after {since_ms} ms", seen, timeout_s)
+    return found
+
+
+__all__ = ["Rig", "RigError", "RigSettings", "find_micropython", "pilot_argv", "wait_world"]
