@@ -5,6 +5,7 @@ The shell feeds handle() and performs what comes back; the stores and the charge
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from pilotwire.firmware.auth.tokens import FREE_TAG, LocalAuthorisation
@@ -65,14 +66,18 @@ class Station:
         self._now_ms = 0
         self._unix_ms = 0
         self._effects: list[events.Grant] = []
+        self._pending: deque[events.SessionEvent] = deque()
 
     def handle(self, event: object, now_ms: int, unix_ms: int) -> list[events.Grant]:
         """Take one event to completion; returns what the shell must do with the lease."""
         self._now_ms, self._unix_ms = now_ms, unix_ms
         self._effects = []
         self._take(event)
+        self._run_session()
         self._close_orphans()
+        self._run_session()
         self._reallocate()
+        self._run_session()
         return self._effects
 
     def deadline(self) -> int | None:
@@ -219,21 +224,29 @@ class Station:
     # --- what follows
 
     def _session(self, event: events.SessionEvent) -> None:
-        for effect in self.session.handle(event, self._now_ms):
-            if isinstance(effect, events.Grant):
-                self._log("Grant", {"limit_ma": effect.limit_ma, "why": self.session.why})
-                self._effects.append(effect)
-            elif isinstance(effect, events.AskToken):
-                if self._local.free:
-                    self._session(events.TokenAccepted(FREE_TAG))
-            elif isinstance(effect, events.BeginTransaction):
-                self._begin(effect)
-            elif isinstance(effect, events.EndTransaction):
-                self._end(effect)
-            else:
-                self._log("Status", {"status": effect.status, "error_code": effect.error_code, "info": effect.info})
-                if self.charge_point is not None:
-                    self.charge_point.status(CONNECTOR, effect.status, effect.error_code, self._unix_ms, effect.info)
+        """Queue an event for the session; it is run to completion before the next one."""
+        self._pending.append(event)
+
+    def _run_session(self) -> None:
+        while self._pending:
+            for effect in self.session.handle(self._pending.popleft(), self._now_ms):
+                self._perform(effect)
+
+    def _perform(self, effect: events.SessionEffect) -> None:
+        if isinstance(effect, events.Grant):
+            self._log("Grant", {"limit_ma": effect.limit_ma, "why": self.session.why})
+            self._effects.append(effect)
+        elif isinstance(effect, events.AskToken):
+            if self._local.free:
+                self._session(events.TokenAccepted(FREE_TAG))
+        elif isinstance(effect, events.BeginTransaction):
+            self._begin(effect)
+        elif isinstance(effect, events.EndTransaction):
+            self._end(effect)
+        else:
+            self._log("Status", {"status": effect.status, "error_code": effect.error_code, "info": effect.info})
+            if self.charge_point is not None:
+                self.charge_point.status(CONNECTOR, effect.status, effect.error_code, self._unix_ms, effect.info)
 
     def _begin(self, effect: events.BeginTransaction) -> None:
         meter_wh = effect.reading.energy_import_wh

@@ -57,23 +57,27 @@ def evidence_ms(present: int, seen: int) -> int:
 
 
 class PilotState:
-    """The debounced state of the control pilot."""
+    """The debounced state of the control pilot; INVALID until the first evidence is in."""
 
     def __init__(self) -> None:
         self.state = INVALID
+        self.undefined_ms = 0  # for how long the level has been in no band at all
         self._seen = INVALID
         self._seen_for_ms = 0
 
     def update(self, high_mv: int, passed_ms: int) -> int:
         """Take one sample that stands for the last passed_ms milliseconds; returns the debounced state."""
         seen = band(high_mv, self.state)
+        if seen != INVALID:
+            self.undefined_ms = 0
+        elif self.undefined_ms < INVALID_MS:
+            self.undefined_ms += passed_ms
         if seen == self.state:
             self._seen = seen
             self._seen_for_ms = 0
             return self.state
-        # Leaving C counts as soon as the level is no longer C, whatever it wanders through on its way; an undefined
-        # level alone must last longer, because noise is not a car that opened S2.
-        if seen != self._seen and not (self.state == C and seen != INVALID and self._seen != INVALID):
+        # In C all evidence against C adds up, whatever the level wanders through: the car has left C, wherever it goes.
+        if seen != self._seen and self.state != C:
             self._seen_for_ms = 0
         self._seen = seen
         self._seen_for_ms += passed_ms
@@ -85,5 +89,6 @@ class PilotState:
     def forget(self) -> None:
         """Start again from nothing, for example after time has been lost."""
         self.state = INVALID
+        self.undefined_ms = 0
         self._seen = INVALID
         self._seen_for_ms = 0

@@ -56,7 +56,6 @@ class Kernel:
         self._lease_from_ms = 0
         self._clear_wanted = False
         self._started = False
-        self._boot_ms = 0
         self._now_ms = 0
         self._phase_ms = 0  # time in the present phase, saturating
         self._duty_ms = DUTY_SPACING_MS  # time since the duty last changed, saturating; the first change may come at once
@@ -145,7 +144,7 @@ class Kernel:
         state = self._pilot.state
         if state in (bands.E, bands.F):
             self.faults |= faults.PILOT_SHORT
-        elif state == bands.INVALID and self._invalid_is_proven(passed_ms):
+        elif self._pilot.undefined_ms >= bands.INVALID_MS:
             self.faults |= faults.PILOT_INVALID
         if self._diode_bad_ms >= DIODE_BAD_MS:
             self.faults |= faults.DIODE
@@ -156,11 +155,6 @@ class Kernel:
         self._mismatch_ms = _add(self._mismatch_ms, passed_ms)
         if self._mismatch_ms >= FEEDBACK_MS:
             self.faults |= faults.NOT_CLOSED if self.close else faults.WELDED
-
-    def _invalid_is_proven(self, passed_ms: int) -> bool:
-        # At boot the state is unknown until the first evidence is in; that is not a fault yet.
-        self._boot_ms = _add(self._boot_ms, passed_ms)
-        return self._boot_ms >= bands.INVALID_MS
 
     def _clear_faults(self) -> None:
         unplugged = self._pilot.state == bands.A

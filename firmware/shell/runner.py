@@ -37,6 +37,8 @@ class Runner:
         self._queue: collections.deque[object] = collections.deque()
         self._busy = False
         self._loop = asyncio.get_running_loop()
+        # A station whose middle has failed knows no longer what it has done: it must end, so that its lease does.
+        self._failed: asyncio.Future[None] = self._loop.create_future()
 
     def now_ms(self) -> int:
         """Monotonic milliseconds."""
@@ -47,24 +49,31 @@ class Runner:
         self._queue.append(event)
         if self._busy:
             return
+        if self._failed.done():
+            return
         self._busy = True
         try:
             while self._queue:
                 item = self._queue.popleft()
                 for effect in self.station.handle(item, self.now_ms(), self._unix_ms()):
                     self._perform(effect)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the station
+            self._failed.set_exception(error)
+            return
         finally:
             self._busy = False
         self._after()
 
     async def run(self) -> None:
-        """Post Ticked every second and at the station's deadlines, for ever."""
+        """Post Ticked every second and at the station's deadlines; ends only with the error of a handler that failed."""
         while True:
             wait_s = TICK_S
             deadline_ms = self.station.deadline()
             if deadline_ms is not None:
                 wait_s = min(wait_s, max(0.01, deadline_ms / 1000.0 - self._loop.time()))
-            await asyncio.sleep(wait_s)
+            await asyncio.wait([self._failed], timeout=wait_s)
+            if self._failed.done():
+                self._failed.result()
             self.post(Ticked())
 
     def _perform(self, effect: Grant) -> None:

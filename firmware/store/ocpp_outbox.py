@@ -155,9 +155,12 @@ class SqliteOcppStore:
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        # Explicit, so that it is the same on a connection in autocommit mode and on one with implicit transactions.
-        if not self._db.in_transaction:
-            self._db.execute("begin immediate")
+        # Explicit, so that it is the same on a connection in autocommit mode and on one with implicit transactions. Inside a
+        # transaction of the caller's (the station writes its own record in the same one) the caller commits.
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("begin immediate")
         try:
             yield
         except BaseException:

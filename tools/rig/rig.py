@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -14,32 +13,14 @@ import pilotwire
 from pilotwire.tools.rig.clients import WorldClient, read_snapshot
 from pilotwire.tools.rig.process import Process, RigError, wait_for
 from pilotwire.tools.rig.pty_line import Pty
+from pilotwire.tools.rig.settings import CHARGE_POINT, METER_START_WH, RigSettings
+from pilotwire.tools.rig.pty_line import Pty
 
 if TYPE_CHECKING:
     from pilotwire.tools.peers.csms import CsmsProcess
 
 PACKAGE_ROOT = Path(pilotwire.__file__).parents[1]
 PILOT_MODULE = "pilotwire.boards.sim.pilot_main"
-METER_START_WH = 1_234_567.0
-
-
-@dataclass(slots=True)
-class RigSettings:
-    """What differs from rig to rig."""
-
-    back_end: bool = True
-    id_tags: tuple[str, ...] = ()
-    """Empty: free charging."""
-    lease_ttl_ms: int = 1000
-    board_ma: int = 32000
-    meter_values_s: int = 5
-    poll_ms: int = 500
-    meter_transport: str = "rtu"
-    csms_arguments: tuple[str, ...] = ()
-    extra: dict[str, str] = field(default_factory=dict)
-    """More lines for a section of the station's configuration, by section name."""
-
-
 def find_micropython() -> Path | None:
     """The MicroPython interpreter beside this Python, or None where there is no wheel for this machine."""
     path = Path(sys.executable).parent / "micropython"
@@ -100,8 +81,7 @@ class Rig:
         """The central system; a port given brings it back where it was."""
         from pilotwire.tools.peers.csms import CsmsProcess  # noqa: PLC0415 - only where there is a central system
 
-        self.csms = CsmsProcess(port=port, arguments=self.settings.csms_arguments, log=self.folder / "csms.log")
-        self.csms.start()
+        self.csms = CsmsProcess(port=port, options=self.settings.csms_options).start()
 
     def start_meter(self) -> None:
         """The meter: an independent Modbus server, RTU and TCP."""
@@ -174,7 +154,7 @@ class Rig:
         if self.world is not None:
             self.world.close()
         if self.csms is not None:
-            self.csms.close()
+            self.csms.stop()
         self._pilot_line.close()
         with contextlib.suppress(OSError):
             self.status_socket.unlink()
@@ -187,24 +167,12 @@ class Rig:
         return process
 
     def _toml(self) -> str:
-        settings = self.settings
-        meter = f'transport = "rtu"\nport = "{self._meter_line}"'
-        if settings.meter_transport == "tcp":
-            meter = f'transport = "tcp"\nhost = "127.0.0.1"\ntcp_port = {self.meter_tcp_port}'
-        tags = ", ".join(f'"{tag}"' for tag in settings.id_tags)
-        sections = {
-            "station": f'name = "demo-1"\ndata_dir = "{self.folder / "data"}"',
-            "pilot": f'port = "{self._pilot_line.device}"\nlease_ttl_ms = {settings.lease_ttl_ms}',
-            "meter": f'driver = "sdm630"\n{meter}\npoll_ms = {settings.poll_ms}',
-            "authorisation": f'mode = "list"\nid_tags = [{tags}]' if tags else 'mode = "free"',
-            "limits": f"board_ma = {settings.board_ma}\ncable_ma = 32000\nphases = 3",
-            "status": f'socket = "{self.status_socket}"',
-        }
-        if self.csms is not None:
-            url = f"ws://127.0.0.1:{self.csms.port}/demo-1"
-            sections["ocpp"] = f'url = "{url}"\nmeter_values_s = {settings.meter_values_s}'
-        return "\n".join(
-            f"[{name}]\n{text}\n{settings.extra.get(name, '')}" for name, text in sections.items()
+        return self.settings.station_toml(
+            self.folder / "data",
+            self._pilot_line.device,
+            f'transport = "rtu"\nport = "{self._meter_line}"',
+            self.status_socket,
+            self.csms.url(CHARGE_POINT) if self.csms is not None else None,
         )
 
 

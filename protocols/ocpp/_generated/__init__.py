@@ -1,0 +1,1 @@
+"""Generated message tables; see `tools/codegen/ocpp.py`."""

@@ -1,0 +1,112 @@
+"""World, pilot, meter and station in one process on a virtual clock; only the central system is outside.
+
+The same code as in the separate processes: the pilot program runs under CPython, its link is a socket pair, the meter is the
+same Modbus server over loopback TCP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+from pilotwire.boards.sim.board import build_meter
+from pilotwire.boards.sim.meter import SimMeter
+from pilotwire.boards.sim.world import World
+from pilotwire.firmware.config import parse
+from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
+from pilotwire.firmware.pilot import frontend
+from pilotwire.firmware.pilot.program import TICK_MS, Pilot
+from pilotwire.firmware.shell.service import Ports, Service
+from pilotwire.hal.machine import Machine, Wires
+from pilotwire.tools.rig.settings import METER_START_WH, RigSettings
+from pilotwire.tools.rig.virtual_clock import VirtualClockLoop
+
+UNIX_MS = 1_767_225_600_000  # 2026-01-01: the wall clock of the virtual world at its start
+
+
+class InProcessRig:
+    """Everything on the running VirtualClockLoop."""
+
+    def __init__(self, loop: VirtualClockLoop, folder: Path, settings: RigSettings, csms_url: str | None = None) -> None:
+        self.world = World()
+        self.meter = SimMeter(start_wh=METER_START_WH)
+        self.pilot_note = "the pilot program runs under CPython in this process, on the virtual clock"
+        self.service: Service | None = None
+        self._loop = loop
+        self._folder = folder
+        self._settings = settings
+        self._csms_url = csms_url
+        self._started_s = loop.time()
+        self._wires = Wires()
+        self._pilot = Pilot(Machine(self._wires), settings.board_ma, 1, "pilotwire pilot on cpython, virtual clock")
+        self._pilot_end, self._station_end = socket.socketpair()
+        self._pilot_end.setblocking(False)
+        self._station_end.setblocking(False)
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Meter, world and pilot, station."""
+        await self.meter.start()
+        self.world.on_sample = lambda t_ms, v, a: self.meter.sample(t_ms, (v[0], v[1], v[2]), (a[0], a[1], a[2]))
+        self._ticking = asyncio.ensure_future(self._tick())
+        toml = self._settings.station_toml(
+            self._folder / "data",
+            "socketpair",
+            f'transport = "tcp"\nhost = "127.0.0.1"\ntcp_port = {self.meter.tcp_port}',
+            None,
+            self._csms_url,
+        )
+        settings = parse(toml, "in-process rig", self._folder)
+        ports = Ports(open_pilot_line=lambda: self._station_end, meter=build_meter(settings.meter))
+        self.service = Service(settings, ports, self.unix_ms)
+        self.service.start()
+
+    def unix_ms(self) -> int:
+        """Wall clock of the virtual world."""
+        return UNIX_MS + int((self._loop.time() - self._started_s) * 1000)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the station says of itself."""
+        assert self.service is not None
+        return self.service.snapshot()
+
+    def check_alive(self) -> None:
+        """Raise what ended the world, if anything did."""
+        if self._ticking is not None and self._ticking.done():
+            self._ticking.result()
+
+    async def stop(self) -> None:
+        """End everything."""
+        if self.service is not None:
+            await self.service.stop()
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.gather(self._ticking, return_exceptions=True)
+        await self.meter.stop()
+        self._pilot_end.close()
+
+    async def _tick(self) -> None:
+        due_s = self._loop.time()
+        while True:
+            self._one_tick()
+            due_s += TICK_MS / 1000
+            await asyncio.sleep(due_s - self._loop.time())
+
+    def _one_tick(self) -> None:
+        wires = self._wires
+        high_mv, low_mv, closed = self.world.inputs()
+        wires.adc_u16[frontend.CP_HIGH] = frontend.cp_u16(high_mv)
+        wires.adc_u16[frontend.CP_LOW] = frontend.cp_u16(low_mv)
+        wires.level[frontend.CONTACTS] = int(closed)
+        try:
+            received = self._pilot_end.recv(1024)
+        except BlockingIOError:
+            received = b""
+        out = self._pilot.tick(self.world.now_ms % TICKS_PERIOD, received)
+        if out:
+            self._pilot_end.send(out)
+        duty = wires.duty_u16[frontend.CP_PWM] / 65535
+        self.world.set_outputs(duty, bool(wires.level[frontend.COIL]), wires.level[frontend.ALIVE])
+        self.world.advance(TICK_MS)

@@ -1,0 +1,42 @@
+"""What differs from rig to rig, and the station's configuration that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+METER_START_WH = 1_234_567.0
+CHARGE_POINT = "demo-1"
+
+
+@dataclass(slots=True)
+class RigSettings:
+    """One rig. Without id tags charging is free."""
+
+    back_end: bool = True
+    id_tags: tuple[str, ...] = ()
+    lease_ttl_ms: int = 1000
+    board_ma: int = 32000
+    meter_values_s: int = 5
+    poll_ms: int = 500
+    csms_options: tuple[str, ...] = ()
+    extra: dict[str, str] = field(default_factory=dict)
+    """More lines for a section of the station's configuration, by section name."""
+
+    def station_toml(
+        self, data_dir: Path, pilot_device: str, meter: str, status_socket: Path | None, csms_url: str | None
+    ) -> str:
+        """The configuration file; `meter` is the lines of [meter] that say how it is reached."""
+        tags = ", ".join(f'"{tag}"' for tag in self.id_tags)
+        sections = {
+            "station": f'name = "{CHARGE_POINT}"\ndata_dir = "{data_dir}"',
+            "pilot": f'port = "{pilot_device}"\nlease_ttl_ms = {self.lease_ttl_ms}',
+            "meter": f'driver = "sdm630"\n{meter}\npoll_ms = {self.poll_ms}',
+            "authorisation": f'mode = "list"\nid_tags = [{tags}]' if tags else 'mode = "free"',
+            "limits": f"board_ma = {self.board_ma}\ncable_ma = 32000\nphases = 3",
+        }
+        if status_socket is not None:
+            sections["status"] = f'socket = "{status_socket}"'
+        if csms_url is not None:
+            sections["ocpp"] = f'url = "{csms_url}"\nmeter_values_s = {self.meter_values_s}'
+        return "\n".join(f"[{name}]\n{text}\n{self.extra.get(name, '')}" for name, text in sections.items())
