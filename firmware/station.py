@@ -13,7 +13,7 @@ from pilotwire.firmware.config import Settings
 from pilotwire.firmware.energy.allocation import Allocation, Limit, allocate
 from pilotwire.firmware.kernel import bands, faults
 from pilotwire.firmware.metering.orphans import Orphans
-from pilotwire.firmware.session import events
+from pilotwire.firmware.session import events, table
 from pilotwire.firmware.session.session import Session
 from pilotwire.firmware.store.events import EventJournal
 from pilotwire.firmware.store.transactions import Transaction, Transactions
@@ -59,6 +59,8 @@ class Station:
         self._journal = journal
         self._local = LocalAuthorisation(settings.authorisation.mode, settings.authorisation.id_tags)
         self._orphans = Orphans(transactions.open())
+        if self._orphans.waiting:
+            self.session.hold = "an earlier transaction is still being closed"
         self._allocation: Allocation | None = None
         self._metered_ms: int | None = None
         self._backend_up = False
@@ -123,7 +125,8 @@ class Station:
         self.pilot = state
         self._orphans.contacts(state.contacts_closed, self._now_ms)
         changed = before is None or any(
-            getattr(before, name) != getattr(state, name) for name in ("pilot", "contacts_closed", "faults", "duty", "phase")
+            getattr(before, name) != getattr(state, name)
+            for name in ("pilot", "contacts_closed", "faults", "duty", "phase")
         )
         if not changed:
             return
@@ -153,10 +156,6 @@ class Station:
                 "energy_import_wh": round(reading.energy_import_wh, 3),
             },
         )
-        if self._orphans.waiting:
-            # No new transaction before the old one has its end; the reading that ends it is looked at in _close_orphans.
-            self.session.reading = reading
-            return
         if self.transaction is not None:
             self._transactions.progress(self.transaction.ref, reading.energy_import_wh, self._unix_ms)
         self._session(events.MeterRead(reading))
@@ -166,6 +165,8 @@ class Station:
         if self.transaction is not None:
             if id_tag.casefold() == self.transaction.id_tag.casefold():
                 self._session(events.StopRequested("Local"))
+            else:
+                self._log("TokenRefused", {"why": "a transaction of another token is running"})
         elif self._local.accepts(id_tag):
             self._session(events.TokenAccepted(id_tag))
         elif self.charge_point is not None and self._backend_up:
@@ -191,9 +192,12 @@ class Station:
             self._log("Authorized", {"status": event.status})
             if event.status == "Accepted" and event.id_tag == self._asked:
                 self._session(events.TokenAccepted(event.id_tag))
-            self._asked = None
+            if event.id_tag == self._asked:
+                self._asked = None  # an answer about an earlier token must not use up the question about a later one
         elif isinstance(event, ocpp.RemoteStartRequested):
-            can_start = self.transaction is None and event.connector_id in (None, CONNECTOR) and not self._orphans.waiting
+            # In STARTING somebody else has been accepted already, and "Accepted" would be a lie.
+            free = self.transaction is None and self.session.state != table.STARTING and not self._orphans.waiting
+            can_start = free and event.connector_id in (None, CONNECTOR)
             self._log("RemoteStartRequested", {"accepted": can_start})
             self.charge_point.answer(event.message_id, can_start)
             if can_start:
@@ -205,7 +209,9 @@ class Station:
             if known:
                 self._session(events.StopRequested("Remote"))
         elif isinstance(event, ocpp.TransactionAnswered):
-            self._log("TransactionAnswered", {"ref": event.tx_ref, "ocpp_id": event.transaction_id, "status": event.status})
+            self._log(
+                "TransactionAnswered", {"ref": event.tx_ref, "ocpp_id": event.transaction_id, "status": event.status}
+            )
             mine = self.transaction is not None and event.tx_ref == self.transaction.ref
             if mine and event.status != "Accepted":
                 self._session(events.StopRequested("DeAuthorized"))
@@ -263,7 +269,10 @@ class Station:
     def _end(self, effect: events.EndTransaction) -> None:
         assert self.transaction is not None
         last = self._transactions.get(self.transaction.ref)
-        meter_wh = effect.reading.energy_import_wh if effect.reading is not None else last.meter_last_wh
+        meter_wh = last.meter_last_wh
+        if effect.reading is not None:
+            # A register that went back (another meter, a reset) cannot end a transaction: keep what was written down.
+            meter_wh = max(meter_wh, effect.reading.energy_import_wh)
         self._close(last, meter_wh, effect.reason, last.id_tag if effect.reason == "Local" else None)
         self.transaction = None
 
@@ -279,8 +288,9 @@ class Station:
             return
         for transaction, meter_wh in self._orphans.take(self.session.reading, self._now_ms):
             self._close(transaction, meter_wh, "Reboot", None)
-        if not self._orphans.waiting and self.session.reading is not None:
-            self._session(events.MeterRead(self.session.reading))
+        if not self._orphans.waiting:
+            self.session.hold = ""
+            self._session(events.Ticked())
 
     def _send_meter_values(self, reading: MeterReading) -> None:
         ocpp_settings = self._settings.ocpp
@@ -314,7 +324,8 @@ class Station:
                 until = profile.valid_until_unix_ms
                 until_ms = None if until is None else self._now_ms + until - self._unix_ms
                 name = f"{profile.purpose} {profile.profile_id}"
-                found.append(Limit("ocpp", name, int(profile.limit_a * 1000), until_ms))
+                # To the milliampere below, but 8.2 A is 8200 mA and not the 8199.99... that floating point makes of it.
+                found.append(Limit("ocpp", name, int(round(profile.limit_a * 1000, 3)), until_ms))
         allocation = allocate(found)
         before = self._allocation
         if before is not None and (before.limit_ma, before.binding.id) == (allocation.limit_ma, allocation.binding.id):

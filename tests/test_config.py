@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tree import REPO
 
 from pilotwire.firmware.config import SECTIONS, ConfigError, Settings, load, parse
 
@@ -340,3 +341,9 @@ def test_a_file_of_any_bytes_is_read_or_refused(tmp_path_factory: pytest.TempPat
     path.write_bytes(content)
     with pytest.raises(ConfigError):
         load(path)
+
+
+def test_the_example_in_the_documentation_is_a_valid_configuration() -> None:
+    settings = load(REPO / "docs" / "station.example.toml")
+    assert settings.authorisation.mode == "list"
+    assert settings.ocpp is not None

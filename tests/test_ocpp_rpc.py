@@ -62,6 +62,7 @@ MALFORMED = [
     ("[2,\"m\",\"GetConfiguration\"]", "FormationViolation"),
     ("[2,\"m\",\"GetConfiguration\",{},{}]", "FormationViolation"),
     ("[2,\"m\",7,{}]", "FormationViolation"),
+    ("[2,\"m\",1e999,{}]", "FormationViolation"),
     ("[2,\"m\",\"GetConfiguration\",[]]", "FormationViolation"),
     ("[2,\"m\",\"GetConfiguration\",null]", "FormationViolation"),
     ("[2,\"m\",\"GetConfiguration\",\"x\"]", "FormationViolation"),
@@ -173,6 +174,7 @@ def test_an_answer_to_something_else_does_not_end_the_call() -> None:
         ('[4,"a","InternalError"]', "InternalError", ""),
         ('[4,"a"]', "GenericError", ""),
         ('[4,"a",5,{},[]]', "GenericError", ""),
+        ('[4,"a",1e999,1e999]', "GenericError", ""),
     ],
 )
 def test_a_call_error_ends_the_call_even_when_parts_are_missing(text: str, code: str, description: str) -> None:
@@ -187,6 +189,8 @@ def test_an_answer_too_large_to_read_ends_the_call_as_an_error() -> None:
     side.call("a", "Heartbeat", "[]", 0)
     event = side.receive('[3,"a",{"currentTime":"' + "x" * MAX_FRAME_CHARS + '"}]')
     assert isinstance(event, ErrorReceived)
+    assert not side.outstanding
+    assert isinstance(side.receive('[3,"a",{"currentTime":"' + "x" * MAX_FRAME_CHARS + '"}]'), FrameIgnored)
 
 
 def test_reset_forgets_the_call_and_what_was_not_sent() -> None:

@@ -15,8 +15,9 @@ from pilotwire.firmware.shell.service import Service
 from pilotwire.firmware.store.database import StoreError
 
 EPILOG = """\
-The station grants leases to the pilot and never closes the contactor itself: when this process dies, the pilot stops the
-car within seconds. SIGTERM and Ctrl-C end it gracefully. A running transaction is closed, with the meter's reading, at the next start.
+The station grants leases to the pilot and never closes the contactor itself: when this process dies, the pilot stops
+the car within seconds. SIGTERM and Ctrl-C end it gracefully. A running transaction is closed, with the meter's reading,
+at the next start. docs/station.example.toml shows a configuration with every key.
 """
 
 
@@ -27,7 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="log more, to standard error")
     args = parser.parse_args(argv)
     logging.basicConfig(
-        level=logging.INFO if args.verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        level=logging.INFO if args.verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     settings = load(args.config)
     try:

@@ -84,9 +84,10 @@ class Car:
         full = self.stored_wh >= self.capacity_wh
         if not circuit.s2_closed:
             circuit.s2_closed = self.wants_charge and not full and self._pwm_ms >= PWM_SEEN_MS
-        elif (not self.wants_charge or full) and self.current_a == 0.0:
-            circuit.s2_closed = False
-        elif self.obeys_x1 and self._no_pwm_ms >= X1_S2_OPEN_MS and self.current_a == 0.0:
+            return
+        done = not self.wants_charge or full
+        told_to_stop = self.obeys_x1 and self._no_pwm_ms >= X1_S2_OPEN_MS
+        if (done or told_to_stop) and self.current_a == 0.0:
             circuit.s2_closed = False
 
     def _target_a(self, limit_a: float) -> float:

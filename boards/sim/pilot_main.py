@@ -25,8 +25,8 @@ class Uart:
 
     def __init__(self) -> None:
         # CPython's own stdin and stdout are buffered, which a UART is not.
-        self._in: "object" = sys.stdin.buffer if _MICROPYTHON else open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
-        self._out: "object" = sys.stdout.buffer if _MICROPYTHON else open(1, "wb", buffering=0, closefd=False)  # noqa: SIM115
+        self._in: object = sys.stdin.buffer if _MICROPYTHON else open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
+        self._out: object = sys.stdout.buffer if _MICROPYTHON else open(1, "wb", buffering=0, closefd=False)  # noqa: SIM115
         self._poll = select.poll()
         self._poll.register(sys.stdin if _MICROPYTHON else 0, select.POLLIN)
         self._byte = bytearray(1)
@@ -44,7 +44,7 @@ class Uart:
         """Send, or lose."""
         try:
             self._out.write(data)  # type: ignore[attr-defined]
-        except OSError:  # noqa: SIM105 - MicroPython has no contextlib
+        except OSError:
             pass
 
 
@@ -61,7 +61,7 @@ def _receive(sock: "socket.socket", size: int) -> bytes:
 def program_name() -> str:
     """Interpreter and version, for HELLO."""
     version = sys.implementation.version
-    return "pilotwire pilot on {} {}.{}.{}".format(sys.implementation.name, version[0], version[1], version[2])
+    return f"pilotwire pilot on {sys.implementation.name} {version[0]}.{version[1]}.{version[2]}"
 
 
 def main(world_port: int, max_ma: int) -> None:

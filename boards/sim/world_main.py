@@ -8,15 +8,17 @@ It prints one JSON line with its ports and then lives until it is told to quit, 
 * control port (TCP, loopback): JSON lines, one request, one reply; see COMMANDS.
 * meter port (UDP, loopback): samples of voltage and current for the meter, `<q6d`.
 
-Time: the world's clock follows real time in slots of one pilot tick. Pilot and world move in lock step, so a tick that the operating
-system delays is a tick that the world has waited for: a busy machine changes no verdict. Only a pilot that is silent for
-PATIENCE_MS of real time, or whose connection has closed, is left behind; then the world goes on without it, in which case the charge pump
-drops the coil. The time waited is caught up with, so that clock and real time stay together.
+Time: the world's clock follows real time in slots of one pilot tick. Pilot and world move in lock step, so a tick that the
+operating system delays is a tick that the world has waited for, and time in which this process or the pilot's did not get the
+processor does not count: a busy machine changes no verdict. Only a pilot that is silent for PATIENCE_MS of real time, or whose
+connection has closed, is left behind. Then the world makes up for the wait and goes on without it, in which case the charge
+pump drops the coil.
 """
 
 from __future__ import annotations
 
 import argparse
+import bisect
 import json
 import os
 import selectors
@@ -25,6 +27,7 @@ import socket
 import struct
 import sys
 import time
+from collections import deque
 from typing import Any
 
 from pilotwire.boards.sim import wire
@@ -34,7 +37,10 @@ from pilotwire.firmware.pilot.frontend import cp_u16
 from pilotwire.firmware.pilot.program import TICK_MS
 
 PATIENCE_MS = 300
-LAG_MAX_MS = 2000  # more than this behind real time (a suspended machine) is not caught up with
+STALL_MS = (
+    20  # a delay longer than this is the machine's, and the clock stands still for it; shorter ones are made up for
+)
+CLOCK_ROWS = 60_000  # five minutes of slots, for placing other processes' instants on the world's clock
 
 CAR_SETTINGS = ("wants_charge", "obeys_x1", "charger_a", "phases", "stored_wh", "ramp_up_a_s", "ramp_down_a_s")
 CIRCUIT_SETTINGS = ("diode", "shorted", "ventilation", "r_b_ohm", "r_c_ohm")
@@ -51,6 +57,8 @@ class Control:
     def __init__(self, world: World) -> None:
         self.world = world
         self.quit = False
+        self.clock: deque[tuple[float, int]] = deque(maxlen=CLOCK_ROWS)
+        """Pairs of system monotonic ms and world ms, one for each slot."""
 
     def handle(self, line: bytes) -> bytes:
         """One request line in, one reply line out; never raises for bad input."""
@@ -84,11 +92,21 @@ class Control:
                 raise CommandError("'since' is the number of rows already read, 0 or more")
             rows = world.events if command == "events" else world.trace
             return {"ok": True, "t_ms": world.now_ms, "rows": rows[since:]}
+        elif command == "at":
+            return {"ok": True, "t_ms": self._at(request.get("mono_ms"))}
         elif command == "quit":
             self.quit = True
         else:
-            raise CommandError(f"unknown command {command!r}; there are now, plug, unplug, set, read, events, trace, quit")
+            raise CommandError(
+                f"unknown command {command!r}; there are now, plug, unplug, set, read, events, trace, at, quit"
+            )
         return {"ok": True, "t_ms": world.now_ms}
+
+    def _at(self, mono_ms: Any) -> int:
+        """World time at an instant of the system's monotonic clock, for what other processes have seen."""
+        if not isinstance(mono_ms, int | float) or not self.clock or mono_ms < self.clock[0][0]:
+            raise CommandError("'mono_ms' is an instant of the system's monotonic clock in the last minutes, in ms")
+        return self.clock[bisect.bisect_right(self.clock, (float(mono_ms), TICKS_PERIOD)) - 1][1]
 
     @staticmethod
     def _set(target: object, values: object, allowed: tuple[str, ...]) -> None:
@@ -118,6 +136,7 @@ class WorldProcess:
         self._pilot_buffer = b""
         self._unanswered = False
         self._silent = False
+        self._zero_s = 0.0
         self._clients: dict[socket.socket, bytes] = {}
         self._meter = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._meter_address = ("127.0.0.1", meter_port) if meter_port else None
@@ -138,16 +157,13 @@ class WorldProcess:
             "control_port": self._control_listener.getsockname()[1],
         }
         print(json.dumps(ports), flush=True)
-        started = time.monotonic() - self.world.now_ms / 1000.0
+        self._zero_s = time.monotonic() - self.world.now_ms / 1000.0
         while not self.control.quit:
-            due = started + (self.world.now_ms + TICK_MS) / 1000.0
-            lag = time.monotonic() - due
-            if lag > LAG_MAX_MS / 1000.0:
-                started += lag
-            self._serve_until(due)
+            self._serve_until(self._zero_s + (self.world.now_ms + TICK_MS) / 1000.0)
             if self._pilot is not None:
                 self._exchange()
             self.world.advance(TICK_MS)
+            self.control.clock.append((time.monotonic() * 1000.0, self.world.now_ms))
 
     def _serve_until(self, due: float) -> None:
         """Answer whoever asks until real time has reached `due`; at least one look."""
@@ -155,8 +171,15 @@ class WorldProcess:
             left = due - time.monotonic()
             for key, _ in self._selector.select(max(0.0, left)):
                 self._serve(key.fileobj)
+            if left > 0:
+                self._stalled(time.monotonic() - due)
             if left <= 0 or self.control.quit:
                 return
+
+    def _stalled(self, late_s: float) -> None:
+        """Let the clock stand still for a delay that nobody in the simulation is to blame for."""
+        if late_s > STALL_MS / 1000.0:
+            self._zero_s += late_s
 
     def _serve(self, source: Any) -> None:
         if source is self._pilot_listener:
@@ -225,14 +248,19 @@ class WorldProcess:
                 self._drop_pilot()
                 return
             self._unanswered = True
-        waited_until = time.monotonic() + PATIENCE_MS / 1000.0
-        while self._unanswered and not self._silent:
+        asked_s = time.monotonic()
+        while self._awaited():
             self._read_pilot()
-            if self._pilot is None:
-                return
-            if self._unanswered and time.monotonic() >= waited_until:
+            waited_s = time.monotonic() - asked_s
+            if not self._awaited():
+                self._stalled(waited_s)  # it lives, it only had to wait for the processor (or it is gone: then at once)
+            elif waited_s >= PATIENCE_MS / 1000.0:
                 self._silent = True
                 self.world.note("pilot_silent")
+
+    def _awaited(self) -> bool:
+        """True while the pilot owes an answer and is still waited for."""
+        return self._pilot is not None and self._unanswered and not self._silent
 
     def _read_pilot(self) -> None:
         """Take what the pilot has sent; waits up to the socket's time-out."""

@@ -17,12 +17,11 @@ def duty_permyriad(limit_ma: int) -> int:
         return DUTY_X1
     if limit_ma <= 51000:
         return limit_ma // 6
-    if limit_ma < 52500:
-        # The two lines do not meet: 85 % is 51 A and the next value of the second line is 52.5 A.
+    if limit_ma < 52525:
+        # The two lines do not meet: 85 % is 51 A, and the next duty, 85.01 %, is 52.525 A.
         return 8500
-    if limit_ma > MAX_MA:
-        limit_ma = MAX_MA
-    return limit_ma // 250 + 6400
+    limit_ma = min(limit_ma, MAX_MA)
+    return limit_ma // 25 + 6400
 
 
 def advertised_ma(duty: int) -> int:
@@ -34,5 +33,5 @@ def advertised_ma(duty: int) -> int:
     if duty <= 8500:
         return duty * 6
     if duty <= 9600:
-        return (duty - 6400) * 250
+        return (duty - 6400) * 25
     return MAX_MA

@@ -54,11 +54,14 @@ class Kernel:
         self._lease_ma = 0
         self._lease_ttl_ms = 0
         self._lease_from_ms = 0
+        self._heard_age_ms = TTL_MAX_MS  # age of the newest lease or withdrawal that was heard, saturating
         self._clear_wanted = False
         self._started = False
         self._now_ms = 0
         self._phase_ms = 0  # time in the present phase, saturating
-        self._duty_ms = DUTY_SPACING_MS  # time since the duty last changed, saturating; the first change may come at once
+        self._duty_ms = (
+            DUTY_SPACING_MS  # time since the duty last changed, saturating; the first change may come at once
+        )
         self._pwm_ms = 0
         self._diode_good_ms = 0
         self._diode_bad_ms = 0
@@ -82,17 +85,24 @@ class Kernel:
         """Take a lease; it counts from issued_ms, an instant on the pilot's own clock that the station has echoed.
 
         MODE_NONE, or less than 6 A (which no duty can say), ends the permission gracefully; so does a lease that makes no
-        sense. A lease older than its own ttl_ms is refused and changes nothing: a delayed one can never prolong permission.
+        sense. A lease older than its own ttl_ms, or issued before one that has been heard already, is refused and changes
+        nothing: a delayed one can neither prolong permission nor bring back what was withdrawn.
         Returns whether permission is given by this lease.
         """
+        if not self._started:
+            return False  # there is no clock yet on which a lease could run out
+        age_ms = elapsed(self._now_ms, issued_ms)
+        in_order = 0 <= age_ms <= self._heard_age_ms
+        if in_order:
+            self._heard_age_ms = age_ms
+        limit_ma = min(limit_ma, self.max_ma)
         if mode != MODE_AC or limit_ma < duty.MIN_MA or ttl_ms <= 0 or ttl_ms > TTL_MAX_MS:
             self._lease_mode = MODE_NONE
             return False
-        age_ms = elapsed(self._now_ms, issued_ms)
-        if age_ms < 0 or age_ms >= ttl_ms:
+        if not in_order or age_ms >= ttl_ms:
             return False
         self._lease_mode = mode
-        self._lease_ma = limit_ma if limit_ma < self.max_ma else self.max_ma
+        self._lease_ma = limit_ma
         self._lease_ttl_ms = ttl_ms
         self._lease_from_ms = issued_ms
         return True
@@ -117,6 +127,10 @@ class Kernel:
             passed_ms = 0
             self._open_ms = 0
             self._valid_ms = 0
+        self._heard_age_ms = _add(self._heard_age_ms, passed_ms)
+        if self.lease_left_ms() == 0:
+            # Forgotten, not just over: after half a turn of the clock its age would read negative and the lease alive again.
+            self._lease_mode = MODE_NONE
         self._measure(passed_ms)
         self._find_faults(passed_ms)
         self._clear_faults()

@@ -29,7 +29,7 @@ PROVEN_OPEN = 32  # the mirror contact reports open
 STOP_TIMEOUT = 64  # X1 has been shown for STOP_MS
 F_SHOWN = 128  # state F has been shown for F_HOLD_MS
 
-# (phase, needs, bars, then)
+# Columns: phase, needs, bars, then.
 TABLE = (
     (IDLE, FAULT, 0, FAULTED),
     (IDLE, LEASE | CAR, 0, OFFERING),

@@ -12,10 +12,5 @@ _HALF = TICKS_PERIOD >> 1
 
 def elapsed(now_ms: int, then_ms: int) -> int:
     """Milliseconds from then_ms to now_ms; negative when then_ms lies ahead. Range -2**29 .. 2**29 - 1."""
-    diff = (now_ms - then_ms) & _MASK
-    return diff - TICKS_PERIOD if diff >= _HALF else diff
-
-
-def later(now_ms: int, by_ms: int) -> int:
-    """The instant by_ms after now_ms."""
-    return (now_ms + by_ms) & _MASK
+    diff = (now_ms - (then_ms & _MASK)) & _MASK
+    return diff - _HALF - _HALF if diff >= _HALF else diff  # in two steps: 2**30 itself is no small integer

@@ -41,15 +41,18 @@ class Orphans:
         if not self.waiting:
             return []
         usable = (
-            reading is not None
-            and self._open_since_ms is not None
-            and reading.at_ms >= self._open_since_ms + SETTLE_MS
+            reading is not None and self._open_since_ms is not None and reading.at_ms >= self._open_since_ms + SETTLE_MS
         )
         if not usable and now_ms - self._started_ms < PATIENCE_MS:
             return []
         closing = [
             # A register that went back (another meter, a reset) cannot end a transaction: keep what was written down.
-            (item, max(item.meter_last_wh, reading.energy_import_wh) if usable and reading is not None else item.meter_last_wh)
+            (
+                item,
+                max(item.meter_last_wh, reading.energy_import_wh)
+                if usable and reading is not None
+                else item.meter_last_wh,
+            )
             for item in self.waiting
         ]
         self.waiting = []

@@ -42,9 +42,12 @@ class Session:
         self.reading: MeterReading | None = None
         self.meter_error: str | None = None
         self.granted_ma = 0
+        self.hold = ""
+        """Why no transaction may begin just now, in words; empty: one may."""
         self._lost = False
         self._stop_reason = "Local"
         self._car = False
+        self._left = False
         self._since_ms = 0
         self._opened_ms: int | None = None
         self._effects: list[events.SessionEffect] = []
@@ -84,7 +87,7 @@ class Session:
         return "Charging" if self.contacts_closed and self.pilot == "C" else "SuspendedEV"
 
     @property
-    def why(self) -> str:  # noqa: C901 - one sentence for each case
+    def why(self) -> str:
         """Why the current is what it is, in words."""
         if self._lost:
             return "the pilot controller does not answer; it opens the contactor by itself"
@@ -97,7 +100,7 @@ class Session:
         if self.state == table.PREPARING:
             return "waiting for authorisation"
         if self.state == table.STARTING:
-            return f"waiting for the meter: {self.meter_error or 'no fresh reading yet'}"
+            return self.hold or f"waiting for the meter: {self.meter_error or 'no fresh reading yet'}"
         if self.state in (table.ENDING, table.SETTLING):
             return f"stopping: {self._stop_reason}"
         if self.state == table.FINISHING:
@@ -144,15 +147,17 @@ class Session:
             self._car = True
         elif event.pilot == "A":
             self._car = False
+            # Unplugged before the transaction has its end: whatever is plugged in by then is another car.
+            self._left = self.state in (table.ACTIVE, table.ENDING, table.SETTLING)
 
     def _settle(self) -> None:
         """Fire what the known facts call for, until nothing moves any more."""
         for _ in range(len(table.STATES)):
             before = self.state
             self._fire_if(self._car and self.state == table.IDLE, table.PLUGGED)
-            self._fire_if(not self._car and self.state in WITH_CAR, table.UNPLUGGED)
+            self._fire_if((self._left or not self._car) and self.state in WITH_CAR, table.UNPLUGGED)
             self._fire_if(self.state == table.ENDING and self.online and not self.contacts_closed, table.OPENED)
-            self._fire_if(self.state == table.STARTING and self._fresh(), table.METERED)
+            self._fire_if(self.state == table.STARTING and self._may_begin(), table.METERED)
             self._fire_if(self.state == table.SETTLING and self._taken_after_opening(), table.METERED)
             deadline_ms = self.deadline()
             self._fire_if(deadline_ms is not None and self._now_ms >= deadline_ms, table.TIMEOUT)
@@ -169,15 +174,23 @@ class Session:
             getattr(self, f"_{action}")()
         if state == self.state:
             return
-        if state == table.SETTLING and self._opened_ms is None:
+        if state == table.ENDING:
+            # Open now is not proof: until the pilot has heard that the lease is withdrawn it may still close.
+            self._opened_ms = None
+        elif state == table.SETTLING and self._opened_ms is None:
             self._opened_ms = self._now_ms
+        elif state == table.IDLE:
+            self._left = False
         self.state = state
         self._since_ms = self._now_ms
         # Somebody who was authorised before the car came: no second question.
         if state == table.PREPARING and self.id_tag is not None:
             self._fire(table.AUTHORISED)
 
-    def _fresh(self) -> bool:
+    def _may_begin(self) -> bool:
+        # A connector that is reported as Faulted starts nothing.
+        if self.hold or self.faults or not self.online:
+            return False
         return self.reading is not None and self._now_ms - self.reading.at_ms <= FRESH_MS
 
     def _taken_after_opening(self) -> bool:

@@ -7,7 +7,7 @@ while a pilot restarts.
 state       what it means
 IDLE        no car
 PREPARING   a car, nobody has been authorised
-STARTING    authorised; the transaction waits for the meter reading it begins with
+STARTING    authorised; the transaction waits for the meter reading it begins with, and for a pilot without a fault
 ACTIVE      a transaction runs; whether current flows is the pilot's and the car's business
 ENDING      no longer ACTIVE, so the lease is withdrawn; waiting for the contacts to open
 SETTLING    contacts are open; waiting for the meter reading the transaction ends with
@@ -29,7 +29,7 @@ STATES = (IDLE, PREPARING, STARTING, ACTIVE, ENDING, SETTLING, FINISHING)
 PLUGGED = "plugged"
 UNPLUGGED = "unplugged"
 AUTHORISED = "authorised"
-METERED = "metered"  # a reading that is fresh, and in SETTLING was taken after the contacts opened
+METERED = "metered"  # in STARTING: a fresh reading, and nothing else in the way; in SETTLING: one taken after the contacts opened
 STOP = "stop"
 OPENED = "opened"
 TIMEOUT = "timeout"  # a state that waits has waited long enough

@@ -35,6 +35,8 @@ MAX_TEXT_BYTES = 16 * 1024 * 1024
 """Larger than the core reads (it answers large texts with an error): the WebSocket would drop the connection."""
 
 _log = logging.getLogger(__name__)
+_websocket_log = logging.getLogger(f"{__name__}.websocket")
+_websocket_log.setLevel(logging.INFO)  # at DEBUG the library writes out headers, and with them the password
 
 
 class OcppPort:
@@ -49,6 +51,7 @@ class OcppPort:
         *,
         password: str | None = None,
         ping_s: float = PING_S,
+        ping_timeout_s: float = PING_TIMEOUT_S,
     ) -> None:
         """`url` ends in the charge point's id; the Basic user is that id, `password` is never logged.
 
@@ -60,6 +63,7 @@ class OcppPort:
         self._unix_ms = unix_ms
         self._password = password
         self._ping_s = ping_s
+        self._ping_timeout_s = ping_timeout_s
         self._socket: ClientConnection | None = None
         self._wake = asyncio.Event()
         self._waiting = 0
@@ -121,6 +125,7 @@ class OcppPort:
                     ping_interval=None,  # see _ping
                     max_size=MAX_TEXT_BYTES,
                     proxy=None,
+                    logger=_websocket_log,
                 )
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
             _log.info("central system cannot be reached: %s", error)
@@ -167,9 +172,9 @@ class OcppPort:
                     continue
                 with self._count_as_waiting():
                     try:
-                        await asyncio.wait_for(await socket.ping(), PING_TIMEOUT_S)
+                        await asyncio.wait_for(await socket.ping(), self._ping_timeout_s)
                     except TimeoutError:
-                        _log.info("no answer to a ping in %s s", PING_TIMEOUT_S)
+                        _log.info("no answer to a ping in %s s; dropping the connection", self._ping_timeout_s)
                         socket.transport.abort()
 
     def _headers(self) -> dict[str, str]:

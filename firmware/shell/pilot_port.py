@@ -30,9 +30,14 @@ class Line(Protocol):
 
 def open_serial(device: str, baud: int) -> Line:
     """Open a serial device raw and for ourselves alone; raises OSError (pyserial's SerialException is one)."""
-    import serial  # noqa: PLC0415 - not needed where the line is something else
+    import termios  # noqa: PLC0415 - neither is needed where the line is something else
 
-    return serial.Serial(device, baud, timeout=0, write_timeout=0, exclusive=True)
+    import serial  # noqa: PLC0415
+
+    try:
+        return serial.Serial(device, baud, timeout=0, write_timeout=0, exclusive=True)
+    except termios.error as error:  # pyserial lets this one through when an adapter is pulled while it opens
+        raise OSError(*error.args) from error
 
 
 class PilotPort:
@@ -54,6 +59,7 @@ class PilotPort:
         self._line: Line | None = None
         self._loop = asyncio.get_running_loop()
         self._said = ""
+        self._open_next_s = 0.0
 
     def set_limit(self, limit_ma: int) -> None:
         """Permit limit_ma per phase from now on; 0 withdraws the lease."""
@@ -67,12 +73,12 @@ class PilotPort:
         """Keep the line open and the link's timer running, until cancelled."""
         try:
             while True:
-                if self._line is None:
+                if self._line is None and self._loop.time() >= self._open_next_s:
                     self._open()
                 self.link.tick(self._now_ms())
                 self._flush()
                 self._pass_on()
-                await asyncio.sleep(TICK_S if self._line is not None else REOPEN_S)
+                await asyncio.sleep(TICK_S)  # without a line too: that the pilot is lost must be noticed in time
         finally:
             self._close()
 
@@ -80,6 +86,7 @@ class PilotPort:
         return int(self._loop.time() * 1000)
 
     def _open(self) -> None:
+        self._open_next_s = self._loop.time() + REOPEN_S
         try:
             line = self._open_line()
         except OSError as error:

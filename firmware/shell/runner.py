@@ -57,7 +57,7 @@ class Runner:
                 item = self._queue.popleft()
                 for effect in self.station.handle(item, self.now_ms(), self._unix_ms()):
                     self._perform(effect)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the station
+        except Exception as error:
             self._failed.set_exception(error)
             return
         finally:

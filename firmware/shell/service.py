@@ -106,5 +106,3 @@ class Service:
     def _after_event(self) -> None:
         if self._ocpp_port is not None:
             self._ocpp_port.poke()
-
-

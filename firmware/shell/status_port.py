@@ -34,20 +34,31 @@ class StatusPort:
         self._snapshot = snapshot
         self._on_event = on_event
         self._clear = clear
+        self._clients: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serve until cancelled; the socket file goes with it."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._serve, self._path, limit=LINE_MAX)
-        self._path.chmod(0o600)
+        # A socket left behind by a dead station is replaced (asyncio sees to it); any other file there is somebody's and stays.
+        server = await asyncio.start_unix_server(self._serve, self._path, limit=LINE_MAX, start_serving=False)
         try:
-            async with server:
-                await server.serve_forever()
+            self._path.chmod(0o600)  # before anybody can connect
+            await server.start_serving()
+            await asyncio.get_running_loop().create_future()
         finally:
+            # Not serve_forever(): from Python 3.12 on it ends only when the last panel has gone of its own accord.
+            server.close()
+            for client in self._clients:
+                client.cancel()
+            if self._clients:
+                await asyncio.wait(self._clients)
             self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = asyncio.current_task()
+        assert client is not None
+        self._clients.add(client)
+        client.add_done_callback(self._clients.discard)
         listening = asyncio.ensure_future(self._listen(reader))
         try:
             while not listening.done():
@@ -72,7 +83,7 @@ class StatusPort:
                 return
             try:
                 command = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 log.warning("status socket: a line that is not JSON; closing")
                 return
             if not isinstance(command, dict) or not self._obey(command):
@@ -81,7 +92,8 @@ class StatusPort:
 
     def _obey(self, command: dict[str, Any]) -> bool:
         tag = command.get("present")
-        if isinstance(tag, str) and 1 <= len(tag) <= 20:
+        # Printable, as in the configuration: half a surrogate pair would be valid JSON and no text that can be stored.
+        if isinstance(tag, str) and 1 <= len(tag) <= 20 and tag.isprintable():
             self._on_event(TokenPresented(tag))
         elif command.get("stop") is True:
             self._on_event(StopRequested("Local"))

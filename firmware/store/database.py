@@ -16,14 +16,30 @@ class StoreError(Exception):
 
 
 def open_database(path: Path, durable: bool) -> sqlite3.Connection:
-    """Open or create a database; `durable` makes every commit wait for the disk. Raises StoreError."""
+    """Open or create a database; `durable` makes every commit wait for the disk, and reads all of it once for damage.
+
+    Raises StoreError here for whatever can be known now: later, in the middle of a session, is too late.
+    """
+    connection = None
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         connection = sqlite3.connect(path, isolation_level=None, timeout=2.0)
-        connection.execute("PRAGMA journal_mode = WAL")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise sqlite3.OperationalError(f"no write-ahead log here, only journal mode {mode}")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
+        # Write something and take it back: SQLite opens a file that may only be read without a word.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE writable (probe)")
+        connection.execute("ROLLBACK")
+        if durable:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(str(found).strip())
     except (OSError, sqlite3.Error) as error:
+        if connection is not None:
+            connection.close()
         raise StoreError(
             f"{path}: cannot be used as a database ({error}); station.data_dir must be a folder this user may write to, "
             "and a damaged file must be moved away by hand"

@@ -19,17 +19,16 @@ class EventJournal:
             "CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, unix_ms INTEGER NOT NULL,"
             " name TEXT NOT NULL, data TEXT NOT NULL)"
         )
-        self._written = 0
 
     def append(self, at_ms: int, unix_ms: int, name: str, data: dict[str, Any]) -> None:
         """Write one event; at_ms is monotonic, unix_ms the wall clock at the same instant."""
-        self._db.execute(
+        cursor = self._db.execute(
             "INSERT INTO events (at_ms, unix_ms, name, data) VALUES (?, ?, ?, ?)",
             (at_ms, unix_ms, name, json.dumps(data, separators=(",", ":"))),
         )
-        self._written += 1
-        if self._written % _PRUNE_EVERY == 0:
-            self._db.execute("DELETE FROM events WHERE id <= (SELECT MAX(id) FROM events) - ?", (KEEP_ROWS,))
+        # By row number and not by rows written since the start: a station that restarts often has to prune as well.
+        if cursor.lastrowid is not None and cursor.lastrowid % _PRUNE_EVERY == 0:
+            self._db.execute("DELETE FROM events WHERE id <= ?", (cursor.lastrowid - KEEP_ROWS,))
 
     def rows(self, name: str | None = None) -> list[dict[str, Any]]:
         """All events, or those of one name, oldest first, as dicts with keys at_ms, unix_ms, name and data."""

@@ -32,7 +32,8 @@ class Transaction:
 
 
 _COLUMNS = (
-    "ref, connector, id_tag, meter_start_wh, started_unix_ms, meter_last_wh, last_unix_ms, meter_stop_wh, stopped_unix_ms, reason"
+    "ref, connector, id_tag, meter_start_wh, started_unix_ms, meter_last_wh, last_unix_ms,"
+    " meter_stop_wh, stopped_unix_ms, reason"
 )
 
 
@@ -53,10 +54,12 @@ class Transactions:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            # SQLite rolls back by itself on some errors (disk full); a second time would hide the first error.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def begin(self, connector: int, id_tag: str, meter_wh: float, unix_ms: int) -> Transaction:
         """A transaction starts now."""
@@ -69,9 +72,10 @@ class Transactions:
         return self.get(cursor.lastrowid)
 
     def progress(self, ref: int, meter_wh: float, unix_ms: int) -> None:
-        """The last reading known, in case there is none at the end."""
+        """The last reading known, in case there is none at the end; a register that went back is not taken over."""
         self._db.execute(
-            "UPDATE transactions SET meter_last_wh = ?, last_unix_ms = ? WHERE ref = ? AND stopped_unix_ms IS NULL",
+            "UPDATE transactions SET meter_last_wh = MAX(meter_last_wh, ?), last_unix_ms = ?"
+            " WHERE ref = ? AND stopped_unix_ms IS NULL",
             (meter_wh, unix_ms, ref),
         )
 

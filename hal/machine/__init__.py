@@ -65,6 +65,7 @@ class PinMaker:
         self._wires = wires
 
     def __call__(self, number: int, mode: int = IN, value: "int | None" = None) -> Pin:
+        """Make a pin; an output may be given its first level."""
         return Pin(self._wires, number, value if mode == self.OUT else None)
 
 
@@ -75,7 +76,7 @@ class Machine:
         self._wires = wires
         self.Pin = PinMaker(wires)
 
-    def PWM(self, pin: Pin, freq: int = 1000, duty_u16: int = 0) -> PWM:  # noqa: N802, ARG002 - machine's own name
+    def PWM(self, pin: Pin, freq: int = 1000, duty_u16: int = 0) -> PWM:  # noqa: N802 - machine's own name
         """machine.PWM(pin, freq=..., duty_u16=...); the simulated oscillator is always 1 kHz."""
         if freq != 1000:
             raise ValueError("the simulated control pilot only knows 1000 Hz")

@@ -18,8 +18,6 @@ def encode(value: object) -> bytearray:
 
 
 def _put(out: bytearray, value: object, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise CborError("arrays nest deeper than " + str(MAX_DEPTH))
     if value is True:
         out.append(0xF5)
     elif value is False:
@@ -37,6 +35,8 @@ def _put(out: bytearray, value: object, depth: int) -> None:
         _head(out, 0x60, len(data))
         out.extend(data)
     elif isinstance(value, (list, tuple)):
+        if depth >= MAX_DEPTH:
+            raise CborError("arrays nest deeper than " + str(MAX_DEPTH))
         _head(out, 0x80, len(value))
         for item in value:
             _put(out, item, depth + 1)

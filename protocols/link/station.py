@@ -87,8 +87,11 @@ class StationLink:
         if (mode, limit_ma, ttl_ms) == (self._mode, self._limit_ma, self._ttl_ms):
             return
         self._mode, self._limit_ma, self._ttl_ms = mode, limit_ma, ttl_ms
-        if self.online and self.state is not None and now_ms - self.state.at_ms < messages.PERIOD_MS * 2:
-            self._send_lease(self.state)
+        state = self.state
+        if not self.online or state is None or state.boot != self._boot:
+            return  # nobody there, or somebody else by now: another version, or a new life that has not said STATE yet
+        if now_ms - state.at_ms < messages.PERIOD_MS * 2:
+            self._send_lease(state)
 
     def clear_faults(self) -> None:
         """Ask the pilot, once, to clear what may be cleared by command."""

@@ -194,8 +194,9 @@ class Calls:
         doing, self._doing = self._doing, None
         if isinstance(doing, OutboxRow):
             self._fail_stored(doing, f"{error.code} {error.description}".rstrip(), now_ms)
-        elif isinstance(doing, _Todo):
-            self._without_answer(doing, now_ms)
+            return
+        assert doing is not None
+        self._without_answer(doing, now_ms)
 
     # -- inside -----------------------------------------------------------------------------------------------------------
 

@@ -161,7 +161,7 @@ def _base(profile: Profile, tx_start_unix_ms: int | None, unix_ms: int) -> tuple
     if profile.kind == "Recurring" and profile.start_unix_ms is not None:
         every_ms = _RECURRENCE_MS.get(profile.recurrence, DAY_MS)
         start = profile.start_unix_ms + (unix_ms - profile.start_unix_ms) // every_ms * every_ms
-        return start, min(profile.duration_ms or every_ms, every_ms)
+        return start, profile.duration_ms  # a longer one is cut by the next recurrence, which begins a new start
     if profile.kind == "Absolute" and profile.start_unix_ms is not None:
         return profile.start_unix_ms, profile.duration_ms
     return (unix_ms if tx_start_unix_ms is None else tx_start_unix_ms), profile.duration_ms

@@ -100,8 +100,7 @@ class Requests:
             response = v16.RemoteStartTransactionResponse(status=status)
         else:
             response = v16.RemoteStopTransactionResponse(status=status)
-        if not self._rpc.result(message_id, response):
-            return False
+        self._rpc.result(message_id, response)
         self._emit(events.Traffic("out", decision.action, "result"))
         if accepted and decision.action == "RemoteStartTransaction":
             self._promise(decision)
@@ -205,6 +204,6 @@ class Requests:
             case "StatusNotification":
                 for connector in range(self._settings.connectors + 1) if one is None else (one,):
                     self._calls.put_status(connector)
-            case "MeterValues":
+            case _:  # MeterValues, the only one left that is accepted
                 for connector in range(1, self._settings.connectors + 1) if one is None else (one,):
                     self._emit(events.MeterValuesRequested(connector))

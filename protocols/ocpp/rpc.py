@@ -84,7 +84,7 @@ class FrameIgnored(msgspec.Struct, frozen=True):
     why: str
 
 
-RpcEvent = CallReceived | ResultReceived | ErrorReceived | CallTimedOut | CallRefused | FrameIgnored
+RpcEvent = CallReceived | ResultReceived | ErrorReceived | CallRefused | FrameIgnored
 
 
 class Rpc:

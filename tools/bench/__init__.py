@@ -1,0 +1,1 @@
+"""Measurements: figures for claims, never pass or fail of a test."""

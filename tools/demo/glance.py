@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pilotwire.firmware.kernel.duty import advertised_ma
+
 PILOT_STALE_MS = 300
 """The pilot sends its state every 100 ms: three missing frames are worth showing."""
 METER_STALE_MS = 3000
@@ -23,7 +25,7 @@ STATE_MEANINGS = {
     "A": "no car",
     "B": "car connected",
     "C": "charging requested",
-    "D": "charging requested, ventilation",
+    "D": "charging, ventilation",
     "E": "pilot shorted",
     "F": "station not available",
     "?": "not known",
@@ -111,11 +113,15 @@ class Glance:
     station: str | None = None
     pilot: PilotGlance | None = None
     session: str | None = None
+    session_step: str | None = None
+    """Where the session's own state machine is; `session` is what the operator is told."""
     why: str | None = None
     transaction: str | None = None
     """Reference, OCPP id and tag in words; None without a transaction."""
     transaction_wh: float | None = None
     limit_a: float | None = None
+    granted_a: float | None = None
+    """What the lease says now; less than the limit while there is no session to charge."""
     binding: str | None = None
     reasons: tuple[Reason, ...] = ()
     meter: MeterGlance | None = None
@@ -151,10 +157,12 @@ def glance(snapshot: Mapping[str, Any] | None) -> Glance:
         station=text(top.get("station")),
         pilot=_pilot(section(top.get("pilot"))),
         session=text(session.get("state")),
+        session_step=text(session.get("step")),
         why=text(session.get("why")),
         transaction=_transaction(transaction),
         transaction_wh=number(transaction.get("energy_wh")),
         limit_a=_thousandth(allocation.get("limit_ma")),
+        granted_a=_thousandth(allocation.get("granted_ma")),
         binding=binding,
         reasons=tuple(_reason(section(item), binding, now_ms) for item in _items(allocation.get("reasons"))),
         meter=_meter(section(top.get("meter"))),
@@ -164,16 +172,9 @@ def glance(snapshot: Mapping[str, Any] | None) -> Glance:
 
 
 def amps_of_duty(duty_percent: float) -> float | None:
-    """Return the current in amperes that a duty cycle allows, or None where it names none (IEC 61851-1, table A.8)."""
-    if 8.0 <= duty_percent < 10.0:
-        return 6.0
-    if 10.0 <= duty_percent <= 85.0:
-        return 0.6 * duty_percent
-    if 85.0 < duty_percent <= 96.0:
-        return 2.5 * (duty_percent - 64.0)
-    if 96.0 < duty_percent <= 97.0:
-        return 80.0
-    return None
+    """Return the current in amperes that a duty cycle allows a car, or None where it allows none."""
+    allowed_ma = advertised_ma(round(duty_percent * 100.0))
+    return allowed_ma / 1000.0 if allowed_ma else None
 
 
 def meaning_of_duty(duty_percent: float) -> str:
@@ -257,14 +258,15 @@ def _transaction(raw: Mapping[str, Any]) -> str | None:
 def _reason(raw: Mapping[str, Any], binding: str | None, now_ms: float | None) -> Reason:
     source, ident = text(raw.get("source")), text(raw.get("id"))
     parts = [part for part in (source, ident) if part]
-    names = {*parts, *(sign.join(parts) for sign in (" ", ":", "/", "#"))}
+    # The station words the binding reason as "source id allows 16 A"; an id may be the beginning of another id.
+    name = " ".join(parts)
     until_ms = number(raw.get("valid_until_ms"))
     left_s = (until_ms - now_ms) / 1000.0 if until_ms is not None and now_ms is not None else None
     return Reason(
-        source=" ".join(dict.fromkeys(parts)) or "unnamed",
+        source=name or "unnamed",
         value_a=_thousandth(raw.get("value_ma")),
         left_s=left_s,
-        binds=binding is not None and binding in names,
+        binds=bool(name) and f"{binding} ".startswith(f"{name} "),
     )
 
 

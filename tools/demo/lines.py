@@ -49,7 +49,7 @@ class Lines:
         """Print the lines that this snapshot deserves; `elapsed_s` counts from the start of the demo."""
         seen = glance(snapshot)
         silent_s = self._watch.silent_s(seen.now_ms, elapsed_s)
-        for subject, words in _facts(seen, step, silent_s):
+        for subject, words in _facts(seen, step, silent_s, heard="link" in self._shown):
             before = self._shown.get(subject, "")
             if before != words:
                 self._shown[subject] = words
@@ -72,7 +72,7 @@ class Lines:
         self._out.flush()
 
 
-def _facts(seen: Glance, step: str, silent_s: float) -> Iterator[tuple[str, str]]:
+def _facts(seen: Glance, step: str, silent_s: float, heard: bool) -> Iterator[tuple[str, str]]:
     """Yield (subject, words); a subject is printed when its words change, and as ENDED says when they vanish."""
     yield "step", f"step: {text(step) or '?'}"
     if seen.now_ms is not None:
@@ -81,10 +81,10 @@ def _facts(seen: Glance, step: str, silent_s: float) -> Iterator[tuple[str, str]
         yield "silence", "station is silent, the last values are STALE"
     elif seen.now_ms is not None:
         yield "silence", ""
-    if seen.pilot is not None:
+    if seen.pilot is not None and (heard or not seen.pilot.lost):
         yield from _pilot_facts(seen.pilot)
     if seen.limit_a is not None:
-        yield "allocation", f"allocation {seen.limit_a:.1f} A, bound by {seen.binding or 'nothing named'}"
+        yield "allocation", f"allocation {seen.limit_a:.1f} A: {seen.binding or 'no reason named'}"
     if seen.session is not None:
         yield "session", f"session {seen.session}" + (f": {seen.why}" if seen.why else "")
         # The words carry no energy: that would be a change at every reading.

@@ -121,6 +121,8 @@ class Scene:
         self._silent_s = 0.0
         self._watch = StationWatch()
         self._power = History()
+        self._heard = False
+        """A pilot that has never answered is not lost, it is not there yet."""
 
     def take(
         self, snapshot: Mapping[str, Any] | None, world: Mapping[str, Any] | None, step: str, elapsed_s: float
@@ -131,7 +133,8 @@ class Scene:
         self._step = text(step) or "?"
         if step in self._steps:
             self._done = self._steps.index(step) + 1
-        meter = self._seen.meter
+        pilot, meter = self._seen.pilot, self._seen.meter
+        self._heard = self._heard or (pilot is not None and not pilot.lost)
         if meter is not None and meter.power_w is not None and not meter.stale:
             self._power.add(elapsed_s, meter.power_w / 1000.0)
 
@@ -150,7 +153,8 @@ class Scene:
             Layout(self._ocpp(max(LEAST_OCPP_ROWS, height - HEAD_ROWS - pilot_rows - energy_rows) - 2)),
         )
         layout["top"].split_row(
-            Layout(self._pilot(inner, pilot_rows - 2), size=column), Layout(self._allocation(pilot_rows - 2))
+            Layout(self._pilot(inner, pilot_rows - 2), size=column),
+            Layout(self._allocation(width - column - 4, pilot_rows - 2)),
         )
         layout["middle"].split_row(
             Layout(self._energy(inner, energy_rows - 2), size=column),
@@ -178,7 +182,7 @@ class Scene:
 
     def _pilot(self, inner: int, rows: int) -> Frame:
         pilot = self._seen.pilot
-        if pilot is None:
+        if pilot is None or (pilot.lost and not self._heard):
             return _frame(_waiting("pilot not heard yet"), Text("Control pilot"), "white")
         old = pilot.lost or pilot.stale or self._silent_s > STATION_SILENT_S
         style = "dim" if old else ""
@@ -194,7 +198,9 @@ class Scene:
         ]
         if rows > len(lines):
             lines.insert(1, gauge("", None, inner, "dim", scale=True))
-        title = Text.assemble("Control pilot", (f" · {pilot.program}" if pilot.program else "", "dim"))
+        # "pilotwire pilot on micropython 1.28.0": beside this title only the last part is news, and it has to fit.
+        program = (pilot.program or "").rpartition(" on ")[2]
+        title = Text.assemble("Control pilot", (f" · {program}" if program else "", "dim"))
         return _frame(Group(*lines), title, "red" if pilot.lost or pilot.faults else "yellow" if old else "green")
 
     def _truth(self) -> Text:
@@ -202,23 +208,26 @@ class Scene:
         closed = number(self._world.get("closed"))
         return Text("" if closed is None else f"circuit: {'CLOSED' if closed else 'open'}", "bold")
 
-    def _allocation(self, rows: int) -> Frame:
+    def _allocation(self, inner: int, rows: int) -> Frame:
         seen = self._seen
         if seen.limit_a is None and not seen.reasons:
             return _frame(_waiting("nothing allocated yet"), Text("Allocation"), "white")
         amps = "  ?  " if seen.limit_a is None else f" {seen.limit_a:.1f} A "
-        first = Text.assemble((amps, "bold black on cyan"), " bound by ", (seen.binding or "nothing named", "bold"))
+        why = _wrap(seen.binding or "no reason named", inner - len(amps) - 1, 2)
+        first = Table.grid(padding=(0, 1))
+        first.add_row(Text(amps, "bold black on cyan"), Text("\n".join(why), "bold", no_wrap=True, overflow="ellipsis"))
         table = Table.grid(expand=True, padding=(0, 1))
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         table.add_column(justify="right", no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
-        room = rows - 1
+        room = rows - len(why)
         shown = seen.reasons if len(seen.reasons) <= room else seen.reasons[: max(0, room - 1)]
         for reason in shown:
             table.add_row(*_reason_cells(reason))
         if len(shown) < len(seen.reasons):
             table.add_row(Text(f"  and {len(seen.reasons) - len(shown)} more", "dim"), "", "")
-        return _frame(Group(first, table), Text("Allocation"), "cyan")
+        granted = "" if seen.granted_a is None else f" · {seen.granted_a:.1f} A granted"
+        return _frame(Group(first, table), Text.assemble("Allocation", (granted, "dim")), "cyan")
 
     def _energy(self, inner: int, rows: int) -> Frame:
         meter = self._seen.meter
@@ -232,7 +241,9 @@ class Scene:
         if meter is not None:
             border, style = ("yellow", "dim") if meter.stale else ("green", "bold")
             if meter.stale:
-                title.append(f" · METER STALE {_age(meter.age_ms)}".rstrip(), "bold yellow")
+                title = Text(f"METER STALE {_age(meter.age_ms)}".rstrip(), "bold yellow").append(
+                    " · power and energy", "dim"
+                )
             table.add_row("meter", Text(_kilo(meter.power_w), style), Text(_wh(meter.energy_import_wh), style))
             phases = _line(" ".join(_phase(index, amps) for index, amps in enumerate(meter.current_a, 1)))
         power_w, energy_wh = number(self._world.get("power_w")), number(self._world.get("energy_wh"))
@@ -242,7 +253,7 @@ class Scene:
         columns = self._power.columns(self._elapsed_s, inner)
         peak = max((value for value in columns if value is not None), default=0.0)
         charted = Text("\n".join(block_chart(columns, chart_rows)), "green")
-        if peak > 0.0:
+        if peak > 0.0 and not (meter and meter.stale):
             title.append(f" · peak {peak:.1f} kW", "dim")
         return _frame(Group(table, phases, charted), title, border)
 
@@ -253,10 +264,10 @@ class Scene:
         energy = Text("" if seen.transaction_wh is None else _wh(seen.transaction_wh), "bold")
         lines: list[RenderableType] = [_ends(Text(seen.session, "bold"), energy)]
         words = f"transaction {seen.transaction}" if seen.transaction else "no transaction"
-        lines.append(_line(words, "" if seen.transaction else "dim"))
-        why = textwrap.wrap(seen.why or "", inner, max_lines=rows - len(lines), placeholder=" …")
-        lines.extend(_line(part, "italic") for part in why)
-        return _frame(Group(*lines), Text("Session"), "cyan")
+        lines.extend(_line(part, "" if seen.transaction else "dim") for part in _wrap(words, inner, 2))
+        lines.extend(_line(part, "italic") for part in _wrap(seen.why or "", inner, rows - len(lines)))
+        title = Text.assemble("Session", (f" · {seen.session_step}" if seen.session_step else "", "dim"))
+        return _frame(Group(*lines), title, "cyan")
 
     def _ocpp(self, rows: int) -> Frame:
         ocpp, title = self._seen.ocpp, Text("OCPP")
@@ -280,6 +291,10 @@ def _line(words: str, style: str = "") -> Text:
     return Text(words, style, no_wrap=True, overflow="ellipsis")
 
 
+def _wrap(words: str, width: int, rows: int) -> list[str]:
+    return textwrap.wrap(words, max(1, width), max_lines=rows, placeholder=" …")
+
+
 def _waiting(words: str) -> Text:
     return _line(f"waiting: {words}", "dim italic")
 
@@ -298,9 +313,9 @@ def _age(age_ms: float | None) -> str:
 
 def _pilot_age(pilot: PilotGlance) -> Text:
     if pilot.lost:
-        return Text(f" LOST {_age(pilot.age_ms)} ", ALARM)
+        return Text(f"LOST {_age(pilot.age_ms)}".rstrip(), ALARM)
     if pilot.stale:
-        return Text(f" STALE {_age(pilot.age_ms)} ", "bold black on yellow")
+        return Text(f"STALE {_age(pilot.age_ms)}", "bold black on yellow")
     return Text("" if pilot.age_ms is None else f"{pilot.age_ms:.0f} ms ago", "dim")
 
 

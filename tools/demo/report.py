@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ CLOSED_SHADE = "#E4EEF5"
 ALLOWED_A = {10.0: "6 A", 100 * 16 / 60: "16 A", 100 * 32 / 60: "32 A", 80.0: "48 A", 100.0: "none"}
 """Duty in percent at which the right axis of the duty plot names the current (IEC 61851-1, table A.8)."""
 WIDTH_IN, ROW_IN, DPI = 11.0, 2.05, 120
-MARK_ROW_IN = 0.19
+MARK_ROW_IN, LEGEND_PT = 0.19, 20
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -57,7 +58,8 @@ def write_report(
     current_a (three), power_w, energy_wh. `readings` are the station's: `at_ms` on the clock of the trace, or `unix_ms`,
     then power_w and energy_import_wh. `unix_at_trace_zero_ms` is the wall clock when the trace's clock was zero; without it
     readings in `unix_ms` are laid so that the first one falls on the first trace row, and the picture says so.
-    `marks` are (t_ms, label) on the clock of the trace. `summary` goes into the JSON as it is; a text `note` in it is
+    `marks` are (t_ms, label) on the clock of the trace; one before its first row or after its last is left out of the
+    picture. `summary` goes into the JSON as it is; a text `note` in it is
     printed under the title, and its text `name` is in the title.
 
     Raises ValueError naming the row and the key that is missing or no number, or when the trace is empty.
@@ -149,7 +151,7 @@ def _draw(
 ) -> Figure:
     end_s = max(rows[-1].t_s, 1.0)
     placed = _place_marks(marks, rows[0].t_ms, end_s)
-    mark_rows = max((row for *_, row in placed), default=-1) + 1
+    mark_rows = max((label.row for label in placed), default=-1) + 1
     note = text(summary.get("note"))
     head_in = 0.62 + (0.2 if note else 0.0) + MARK_ROW_IN * mark_rows
     height_in = head_in + 4 * ROW_IN + 0.55
@@ -170,22 +172,25 @@ def _draw(
     for axis in axes:
         for start_s, stop_s in spans:
             axis.axvspan(start_s, stop_s, color=CLOSED_SHADE, linewidth=0, zorder=0)
-        for at_s, *_ in placed:
-            axis.axvline(at_s, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+        for label in placed:
+            axis.axvline(label.at_s, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
         axis.set_xlim(0.0, end_s)
         axis.tick_params(labelbottom=axis is axes[-1])
         axis.yaxis.set_label_coords(-0.05, 0.5)
     axes[-1].set_xlabel("time (s)")
-    for at_s, label, side, row in placed:
+    for label in placed:
         # Labels stand above the legend line of the first plot, in as many rows as keep them apart.
+        right_of_line = label.low_s >= label.at_s
+        low_pt, high_pt = (LEGEND_PT + (label.row + part) * MARK_ROW_IN * 72 for part in (0.0, 0.9))
         axes[0].annotate(
-            label, (at_s, 1.0), (2 if side == "left" else -2, 20 + row * MARK_ROW_IN * 72), xycoords=("data", "axes fraction"),
-            textcoords="offset points", ha=side, va="bottom", fontsize=8.5, color="#404040", annotation_clip=False,
-            parse_math=False,
+            label.words, (label.at_s, 1.0), (2 if right_of_line else -2, low_pt), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha="left" if right_of_line else "right", va="bottom", fontsize=8.5,
+            color="#404040", annotation_clip=False, parse_math=False, zorder=4,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
         )  # fmt: skip
         axes[0].annotate(
-            "", (at_s, 1.0), (0, 20 + (row + 0.9) * MARK_ROW_IN * 72), xycoords=("data", "axes fraction"),
-            textcoords="offset points", arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0},
+            "", (label.at_s, 1.0), (0, high_pt), xycoords=("data", "axes fraction"), textcoords="offset points",
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0},
         )  # fmt: skip
     return figure
 
@@ -211,46 +216,47 @@ def _closed_spans(rows: Sequence[_Row]) -> Iterable[tuple[float, float]]:
         yield start_s, rows[-1].t_s
 
 
-def _place_marks(
-    marks: Sequence[tuple[float, str]], start_ms: float, end_s: float
-) -> list[tuple[float, str, str, int]]:
-    """Return (seconds, label, side of the line, row) so that no label hides another or is struck by another's line."""
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """A mark's words beside its line: the stretch they cover, and in which row above the plots, counted from below."""
+
+    words: str
+    at_s: float
+    low_s: float
+    high_s: float
+    row: int
+
+
+def _place_marks(marks: Sequence[tuple[float, str]], start_ms: float, end_s: float) -> list[_Label]:
+    """Place the labels of the marks so that no label hides another or is struck by another's line."""
     seconds_a_letter = end_s * 0.0078  # 8.5 pt DejaVu Sans on the width of the axes, on the large side
     margin_s = end_s * 0.07  # labels may reach into the right margin
-    spans: list[tuple[float, float, int]] = []
-    placed: list[tuple[float, str, str, int]] = []
+    placed: list[_Label] = []
     # From the right: a label right of its line then never meets the lines of the earlier marks, which go up left of it.
-    for t_ms, label in sorted(marks, key=lambda mark: mark[0], reverse=True):
+    for t_ms, raw_words in sorted(marks, key=lambda mark: mark[0], reverse=True):
         at_s = (t_ms - start_ms) / 1000.0
-        words = text(label) or "?"
+        words = text(raw_words) or "?"
         if not 0.0 <= at_s <= end_s:
             continue  # a mark outside the trace has no line to stand on
         width_s = (len(words) + 1) * seconds_a_letter
-        side = "left" if at_s + width_s <= end_s + margin_s else "right"
-        low, high = (at_s, at_s + width_s) if side == "left" else (at_s - width_s, at_s)
-        row = 0
-        while _blocked(row, low, high, at_s, spans, placed):
-            row += 1
-        spans.append((low, high, row))
-        placed.append((at_s, words, side, row))
+        low_s = at_s if at_s + width_s <= end_s + margin_s else at_s - width_s
+        label = _Label(words, at_s, low_s, low_s + width_s, row=0)
+        while _blocked(label, placed):
+            label = replace(label, row=label.row + 1)
+        placed.append(label)
     return placed
 
 
-def _blocked(
-    row: int,
-    low: float,
-    high: float,
-    at_s: float,
-    spans: Sequence[tuple[float, float, int]],
-    placed: Sequence[tuple[float, str, str, int]],
-) -> bool:
-    """Say whether a label in this row would meet another label or line, or its own line a label below."""
-    if row > len(spans):
+def _blocked(label: _Label, others: Sequence[_Label]) -> bool:
+    """Say whether a label would meet another label or its line, or its own line a label below."""
+    if label.row > len(others):
         return False  # above everything there is always room; only its own line may still cross a label
-    labels = any(row == other and low < stop and start < high for start, stop, other in spans)
-    lines = any(row < other and low < mark_s < high for mark_s, _, _, other in placed)
-    own = any(other < row and start < at_s < stop for start, stop, other in spans)
-    return labels or lines or own
+    return any(
+        (label.row == other.row and label.low_s < other.high_s and other.low_s < label.high_s)
+        or (label.row < other.row and label.low_s < other.at_s < label.high_s)
+        or (label.row > other.row and other.low_s < label.at_s < other.high_s)
+        for other in others
+    )
 
 
 def _legend(axis: Axes, handles: Sequence[Any]) -> None:

@@ -35,8 +35,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run the demo; exit status 0 when everything agreed."""
     parser = argparse.ArgumentParser(prog="pilotwire demo", description=__doc__, epilog=EPILOG)
     parser.add_argument("--headless", action="store_true", help="print lines instead of the live panel")
-    parser.add_argument("--fast", action="store_true", help="one process on a virtual clock (seconds instead of a minute)")
-    parser.add_argument("--report", type=Path, default=Path("demo-report"), metavar="FOLDER", help="default: %(default)s")
+    parser.add_argument(
+        "--fast", action="store_true", help="one process on a virtual clock (seconds instead of a minute)"
+    )
+    parser.add_argument(
+        "--report", type=Path, default=Path("demo-report"), metavar="FOLDER", help="default: %(default)s"
+    )
     args = parser.parse_args(argv)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pilotwire-demo-") as scratch:
@@ -55,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"demo failed: {error}", file=sys.stderr)
             return 1
     _print_account(outcome, args.report, time.monotonic() - started)
-    print(outcome.last_line)
+    print(outcome.last_line, flush=True)
     return 0
 
 
@@ -85,12 +89,12 @@ async def _run(stage: Stage, update: Update, folder: Path, period_s: float, unix
     update(None, None, STEPS[0], 0.0)
     try:
         await stage.start()
-        print_note(stage)
         followed = asyncio.ensure_future(_follow(stage, update, step, started_s, period_s))
         try:
             await _online(stage)
             world_zero_unix_ms = time.time() * 1000 - stage.world_row()["t_ms"]
             outcome = await play(stage, show)
+            outcome.note = stage.note
         finally:
             followed.cancel()
             await asyncio.gather(followed, return_exceptions=True)
@@ -98,11 +102,6 @@ async def _run(stage: Stage, update: Update, folder: Path, period_s: float, unix
         return outcome
     finally:
         await stage.stop()
-
-
-def print_note(stage: Stage) -> None:
-    """Say on what the demo runs; on the panel it would be lost."""
-    print(f"demo: {stage.note}", flush=True)
 
 
 async def _online(stage: Stage) -> None:
@@ -155,6 +154,7 @@ def _write_journal(path: Path, journal: list[dict[str, Any]]) -> None:
 
 
 def _print_account(outcome: Outcome, folder: Path, took_s: float) -> None:
+    print(f"ran on: {outcome.note}")
     print("energy by four independent accounts:")
     for name, value in outcome.energies_wh.items():
         print(f"  {value:9.2f} Wh  {name}")

@@ -45,6 +45,8 @@ class Outcome:
     ocpp_transactions: int
     faults: int
     marks: list[tuple[float, str]] = field(default_factory=list)
+    note: str = ""
+    """On what the demo ran, and in which kind of seconds."""
 
     @property
     def last_line(self) -> str:
@@ -91,7 +93,9 @@ def _account(stage: Stage, meter_wh: float, marks: list[tuple[float, str]]) -> O
     """Compare everything with everything; raises DemoError when it does not agree."""
     ledger = Ledger(stage.csms.frames)
     if len(ledger.transactions) != 1 or ledger.transactions[0].energy_wh is None:
-        raise DemoError(f"the central system should know exactly one finished transaction, it has {ledger.transactions}")
+        raise DemoError(
+            f"the central system should know exactly one finished transaction, it has {ledger.transactions}"
+        )
     journal = stage.journal()
     readings = [row["data"] for row in journal if row["name"] == "MeterRead"]
     energies = {
@@ -118,7 +122,9 @@ async def _until(stage: Stage, what: str, condition: Callable[[], bool], timeout
         stage.check_alive()
         if loop.time() >= until_s:
             shot = stage.snapshot()
-            raise DemoError(f"waited {timeout_s:g} s in vain for {what}; the station says {shot}; the circuit {stage.world_row()}")
+            raise DemoError(
+                f"waited {timeout_s:g} s in vain for {what}; the station says {shot}; the circuit {stage.world_row()}"
+            )
         await asyncio.sleep(0.1)
 
 

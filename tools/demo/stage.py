@@ -21,8 +21,12 @@ class Stage(Protocol):
     """The few things a scenario needs. Times are seconds of the running loop."""
 
     meter_tcp_port: int
-    csms: CsmsProcess
     note: str
+
+    @property
+    def csms(self) -> CsmsProcess:
+        """The central system."""
+        ...
 
     async def start(self) -> None:
         """Raise everything up; returns when station, pilot, meter and central system see each other."""
@@ -136,9 +140,14 @@ class VirtualStage:
         self._loop = loop
         self._rig: InProcessRig | None = None
         self._waiting = 0
-        self.csms = CsmsProcess()
+        self._csms = CsmsProcess()
         self.note = "virtual clock, one process beside the central system; energy is not scaled"
         self.meter_tcp_port = 0
+
+    @property
+    def csms(self) -> CsmsProcess:
+        """The central system."""
+        return self._csms
 
     @property
     def rig(self) -> InProcessRig:

@@ -142,6 +142,11 @@ class CsmsProcess:
             lines.append(self._errors.get())
         return "".join(lines)
 
+    def signal(self, number: int) -> None:
+        """Send a signal to the process (SIGSTOP makes a central system that accepts and never answers)."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
         if self._process is not None:

@@ -21,8 +21,11 @@ class WorldClient:
 
     def ask(self, cmd: str, **arguments: Any) -> dict[str, Any]:
         """One request; raises RigError when the world refuses it."""
-        self._sock.sendall(json.dumps({"cmd": cmd, **arguments}).encode() + b"\n")
-        line = self._file.readline()
+        try:
+            self._sock.sendall(json.dumps({"cmd": cmd, **arguments}).encode() + b"\n")
+            line = self._file.readline()
+        except OSError as error:
+            raise RigError(f"the world does not answer on its control port: {error}") from error
         if not line:
             raise RigError("the world has closed its control port")
         reply: dict[str, Any] = json.loads(line)
@@ -49,6 +52,10 @@ class WorldClient:
     def read(self) -> dict[str, Any]:
         """The circuit now."""
         return self.ask("read")
+
+    def at(self, mono_ms: float) -> int:
+        """World time at an instant of the system's monotonic clock."""
+        return int(self.ask("at", mono_ms=mono_ms)["t_ms"])
 
     def events(self, since: int = 0) -> list[dict[str, Any]]:
         """Events from row `since` on."""

@@ -29,7 +29,9 @@ UNIX_MS = 1_767_225_600_000  # 2026-01-01: the wall clock of the virtual world a
 class InProcessRig:
     """Everything on the running VirtualClockLoop."""
 
-    def __init__(self, loop: VirtualClockLoop, folder: Path, settings: RigSettings, csms_url: str | None = None) -> None:
+    def __init__(
+        self, loop: VirtualClockLoop, folder: Path, settings: RigSettings, csms_url: str | None = None
+    ) -> None:
         self.world = World()
         self.meter = SimMeter(start_wh=METER_START_WH)
         self.pilot_note = "the pilot program runs under CPython in this process, on the virtual clock"

@@ -41,10 +41,10 @@ class Ledger:
         """Actions of the calls from the charge point in the order of their first arrival."""
         self.stray_stops: list[dict[str, Any]] = []
         """StopTransactions for an id nobody was given."""
+        self._pending: dict[str, RecordedTransaction] = {}
+        self._by_key: dict[tuple[Any, ...], RecordedTransaction] = {}
+        self._by_id: dict[int, RecordedTransaction] = {}
         texts: dict[str, str] = {}
-        pending: dict[str, RecordedTransaction] = {}
-        by_key: dict[tuple[Any, ...], RecordedTransaction] = {}
-        by_id: dict[int, RecordedTransaction] = {}
         for frame in frames:
             kind, message_id, *rest = json.loads(frame["text"])
             if frame["frame"] == "in" and kind == CALL:
@@ -54,30 +54,22 @@ class Ledger:
                 else:
                     texts[message_id] = frame["text"]
                     self.actions.append(rest[0])
-                self._take_call(message_id, rest[0], rest[1], pending, by_key, by_id)
-            elif frame["frame"] == "out" and kind == RESULT and message_id in pending:
+                self._take_call(message_id, rest[0], rest[1])
+            elif frame["frame"] == "out" and kind == RESULT and message_id in self._pending:
                 number = rest[0]["transactionId"]
-                record = pending.pop(message_id)
+                record = self._pending.pop(message_id)
                 record.ids.append(number)
-                by_id[number] = record
+                self._by_id[number] = record
 
-    def _take_call(
-        self,
-        message_id: str,
-        action: str,
-        payload: dict[str, Any],
-        pending: dict[str, RecordedTransaction],
-        by_key: dict[tuple[Any, ...], RecordedTransaction],
-        by_id: dict[int, RecordedTransaction],
-    ) -> None:
+    def _take_call(self, message_id: str, action: str, payload: dict[str, Any]) -> None:
         if action == "StartTransaction":
             key = tuple(payload[name] for name in ("connectorId", "idTag", "timestamp", "meterStart"))
-            if key not in by_key:
-                by_key[key] = RecordedTransaction(payload)
-                self.transactions.append(by_key[key])
-            pending[message_id] = by_key[key]
+            if key not in self._by_key:
+                self._by_key[key] = RecordedTransaction(payload)
+                self.transactions.append(self._by_key[key])
+            self._pending[message_id] = self._by_key[key]
         elif action == "StopTransaction":
-            record = by_id.get(payload["transactionId"])
+            record = self._by_id.get(payload["transactionId"])
             if record is None:
                 self.stray_stops.append(payload)
             elif payload not in record.stops:

@@ -29,7 +29,12 @@ class Process:
     """One child. `stdout` is a pipe that ready_line() reads, unless descriptors are given for stdin and stdout."""
 
     def __init__(
-        self, name: str, argv: list[str], log: Path, line: int | None = None, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        argv: list[str],
+        log: Path,
+        line: int | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self._log = log

@@ -14,27 +14,30 @@ from pilotwire.tools.rig.clients import WorldClient, read_snapshot
 from pilotwire.tools.rig.process import Process, RigError, wait_for
 from pilotwire.tools.rig.pty_line import Pty
 from pilotwire.tools.rig.settings import CHARGE_POINT, METER_START_WH, RigSettings
-from pilotwire.tools.rig.pty_line import Pty
 
 if TYPE_CHECKING:
     from pilotwire.tools.peers.csms import CsmsProcess
 
 PACKAGE_ROOT = Path(pilotwire.__file__).parents[1]
 PILOT_MODULE = "pilotwire.boards.sim.pilot_main"
+
+
 def find_micropython() -> Path | None:
     """The MicroPython interpreter beside this Python, or None where there is no wheel for this machine."""
     path = Path(sys.executable).parent / "micropython"
     return path if path.exists() else None
 
 
-def pilot_argv(world_port: int, max_ma: int) -> tuple[list[str], str]:
+def pilot_argv(world_port: int, max_ma: int, cpython: bool = False) -> tuple[list[str], str]:
     """Command line of the pilot process, and a sentence that says which interpreter runs it."""
-    micropython = find_micropython()
+    if cpython:
+        micropython, why = None, "CPython was asked for"
+    else:
+        micropython, why = find_micropython(), "there is no MicroPython wheel for this machine"
     arguments = ["-m", PILOT_MODULE, str(world_port), str(max_ma)]
     if micropython is not None:
         return [str(micropython), *arguments], "the pilot program runs on real MicroPython"
-    note = "there is no MicroPython wheel for this machine: the same pilot files run in a CPython child process"
-    return [sys.executable, *arguments], note
+    return [sys.executable, *arguments], f"{why}: the same pilot files run in a CPython child process on the pty"
 
 
 class Rig:
@@ -54,13 +57,16 @@ class Rig:
         self._meter_line = folder / "meter-line"
         self._processes: dict[str, Process] = {}
         self.config = folder / "station.toml"
+        self.data_dir = folder / "data"
         # A unix socket's path must be short, wherever the folder is.
         self.status_socket = Path(f"/tmp/pilotwire-{os.getpid()}-{id(self):x}.sock")  # noqa: S108 - 0600, ours alone
 
     def __enter__(self) -> Rig:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def start(self) -> None:
@@ -99,14 +105,13 @@ class Rig:
 
     def start_pilot(self) -> None:
         """The pilot program on MicroPython, its link on the pty."""
-        argv, self.pilot_note = pilot_argv(self._world_port, self.settings.board_ma)
+        argv, self.pilot_note = pilot_argv(self._world_port, self.settings.board_ma, self.settings.cpython_pilot)
         environment = {"MICROPYPATH": f"{PACKAGE_ROOT}:.frozen"}
         self._start("pilot", argv, line=self._pilot_line.master, environment=environment)
 
     def start_station(self) -> None:
         """The station as `pilotwire run` starts it."""
-        if not self.config.exists():
-            self.config.write_text(self._toml())
+        self.config.write_text(self._toml())
         self._start("station", [sys.executable, "-m", "pilotwire.tools.run", "--config", str(self.config), "--verbose"])
 
     def process(self, name: str) -> Process:
@@ -168,7 +173,7 @@ class Rig:
 
     def _toml(self) -> str:
         return self.settings.station_toml(
-            self.folder / "data",
+            self.data_dir,
             self._pilot_line.device,
             f'transport = "rtu"\nport = "{self._meter_line}"',
             self.status_socket,

@@ -19,6 +19,8 @@ class RigSettings:
     board_ma: int = 32000
     meter_values_s: int = 5
     poll_ms: int = 500
+    cpython_pilot: bool = False
+    """Run the pilot program under CPython although there is a MicroPython."""
     csms_options: tuple[str, ...] = ()
     extra: dict[str, str] = field(default_factory=dict)
     """More lines for a section of the station's configuration, by section name."""
