@@ -296,9 +296,11 @@ class Station:
         ocpp_settings = self._settings.ocpp
         if self.charge_point is None or ocpp_settings is None or self.transaction is None or self._metered_ms is None:
             return
-        if self._now_ms - self._metered_ms < ocpp_settings.meter_values_s * 1000:
+        interval_ms = ocpp_settings.meter_values_s * 1000
+        missed = (self._now_ms - self._metered_ms) // interval_ms
+        if missed < 1:
             return
-        self._metered_ms = self._now_ms
+        self._metered_ms += missed * interval_ms  # the rhythm stays, whatever the poll's is
         self._report_reading(reading, "Sample.Periodic")
 
     def _report_reading(self, reading: MeterReading, context: str) -> None:
@@ -324,7 +326,7 @@ class Station:
                 until = profile.valid_until_unix_ms
                 until_ms = None if until is None else self._now_ms + until - self._unix_ms
                 name = f"{profile.purpose} {profile.profile_id}"
-                # To the milliampere below, but 8.2 A is 8200 mA and not the 8199.99... that floating point makes of it.
+                # To the milliampere below, but 32.3 A is 32300 mA and not the 32299.99... that floating point makes of it.
                 found.append(Limit("ocpp", name, int(round(profile.limit_a * 1000, 3)), until_ms))
         allocation = allocate(found)
         before = self._allocation

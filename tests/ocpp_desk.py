@@ -127,3 +127,52 @@ class Desk:
     def happened(self, *kinds: type) -> list[Any]:
         """Events of these kinds so far."""
         return [event for event in self.seen if isinstance(event, kinds)]
+
+
+TX = "TxProfile"
+
+
+def profile(purpose: str = "ChargePointMaxProfile", limit: float = 10, **fields: Any) -> dict[str, Any]:
+    schedule = fields.pop("schedule", {})
+    return {
+        "chargingProfileId": 1,
+        "stackLevel": 0,
+        "chargingProfilePurpose": purpose,
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": {
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+            **schedule,
+        },
+        **fields,
+    }
+
+
+def registered(**settings: Any) -> Desk:
+    desk = Desk(**settings)
+    desk.register()
+    return desk
+
+
+def charging(transaction_id: int = 77) -> Desk:
+    """A desk with transaction 1 running, known to the central system under `transaction_id`."""
+    desk = registered()
+    desk.core.start_transaction(1, 1, "TAG", 0, desk.unix_ms)
+    answer = {"transactionId": transaction_id, "idTagInfo": {"status": "Accepted"}}
+    desk.settle(lambda frame: answer if frame[2] == "StartTransaction" else None)
+    return desk
+
+
+def status_of(answer: Frame | None) -> str:
+    assert answer is not None
+    assert answer[0] == 3, answer
+    return str(answer[2]["status"])
+
+
+def set_profile(desk: Desk, connector: int, wire: dict[str, Any]) -> str:
+    return status_of(desk.ask("SetChargingProfile", {"connectorId": connector, "csChargingProfiles": wire}))
+
+
+def limit_a(desk: Desk) -> float | None:
+    found = desk.core.charging_limit(1, desk.unix_ms)
+    return None if found is None else found.limit_a

@@ -1,4 +1,4 @@
-"""The demo's panel and lines: what a person sees of a snapshot, whole, empty or broken."""
+"""The demo's panel: what a person sees of a snapshot, whole, empty or broken."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from demo_snapshots import WORLD, changed, full, limit, message
 from pilotwire.tools.demo.chart import History, block_chart, gauge
 from pilotwire.tools.demo.glance import STATE_MEANINGS, amps_of_duty, glance, meaning_of_duty
 from pilotwire.tools.demo.lines import Lines
@@ -21,85 +22,6 @@ from pilotwire.tools.demo.panel import Panel, Scene
 
 STEPS = ("starting", "plug in", "charge", "limit lowered", "unplug")
 SIZES = [(80, 24), (120, 40), (200, 60)]
-WORLD = {"t_ms": 31_000, "closed": 0, "power_w": 11_041.0, "energy_wh": 124.2}
-
-
-def message(number: int, direction: str, action: str, kind: str = "call") -> dict[str, Any]:
-    return {"unix_ms": 1_760_000_000_000 + number, "dir": direction, "action": action, "kind": kind}
-
-
-def limit(source: str, ident: str, value_ma: int, until_ms: int | None = None) -> dict[str, Any]:
-    return {"source": source, "id": ident, "value_ma": value_ma, "valid_until_ms": until_ms}
-
-
-def full() -> dict[str, Any]:
-    """A station in the middle of a session, after the central system lowered the limit."""
-    return {
-        "now_ms": 31_000,
-        "unix_ms": 1_760_000_031_000,
-        "station": "demo-1",
-        "connector": 1,
-        "pilot": {
-            "online": True,
-            "age_ms": 40,
-            "state": "C",
-            "cp_high_mv": 5990,
-            "cp_low_mv": -11_950,
-            "duty_percent": 26.66,
-            "contactor": "closed",
-            "faults": [],
-            "limit_ma": 16_000,
-            "lease_left_ms": 880,
-            "program": "pilotwire pilot on micropython 1.28.0",
-        },
-        "session": {
-            "state": "Charging",
-            "step": "Active",
-            "transaction": {"ref": 1, "ocpp_id": 17, "id_tag": "TAG-1", "energy_wh": 123.4},
-            "why": "ocpp profile 7 allows 16 A",
-        },
-        "allocation": {
-            "limit_ma": 16_000,
-            "granted_ma": 16_000,
-            "binding": "ocpp profile 7 allows 16 A",
-            "reasons": [
-                limit("ocpp", "profile 7", 16_000, until_ms=91_000),
-                limit("ocpp", "profile 77", 20_000),
-                limit("cable", "limits.cable_ma", 32_000),
-                limit("board", "limits.board_ma", 40_000),
-            ],
-        },
-        "meter": {
-            "online": True,
-            "age_ms": 400,
-            "power_w": 11_040.0,
-            "current_a": [16.01, 15.52, 16.13],
-            "voltage_v": [230.0, 230.0, 230.0],
-            "energy_import_wh": 12_345.6,
-        },
-        "ocpp": {
-            "connected": True,
-            "registered": True,
-            "queue": 2,
-            "traffic": [
-                message(1, "out", "StartTransaction"),
-                message(2, "in", "StartTransaction", "result"),
-                message(3, "in", "SetChargingProfile"),
-                message(4, "out", "SetChargingProfile", "result"),
-            ],
-        },
-    }
-
-
-def changed(**sections: Any) -> dict[str, Any]:
-    """The full snapshot with keys of some sections replaced; a section that is no dict replaces the whole of it."""
-    snapshot = copy.deepcopy(full())
-    for name, new in sections.items():
-        if isinstance(new, dict):
-            snapshot[name].update(new)
-        else:
-            snapshot[name] = new
-    return snapshot
 
 
 def picture(scene: Scene, size: tuple[int, int] = (80, 24)) -> str:
@@ -204,6 +126,14 @@ def test_old_pilot_and_meter_values_are_marked_stale_with_their_age() -> None:
     assert "STALE" not in picture(scene_of(changed(pilot={"age_ms": 300}, meter={"age_ms": 3000})))
 
 
+def test_old_pilot_values_are_drawn_dimmed() -> None:
+    for age_ms, style in ((40, ""), (420, "\x1b[2m")):
+        console = Console(width=80, height=24, file=io.StringIO(), force_terminal=True, color_system="standard")
+        console.print(scene_of(changed(pilot={"age_ms": age_ms})), height=24)
+        assert f"{style}duty 26.7 %" in console.file.getvalue()  # type: ignore[attr-defined]
+        assert ("\x1b[2mduty" in console.file.getvalue()) == bool(style)  # type: ignore[attr-defined]
+
+
 def test_a_meter_that_is_off_line_is_stale_at_any_age() -> None:
     assert "METER STALE" in picture(scene_of(changed(meter={"online": False, "age_ms": 10})))
 
@@ -269,7 +199,10 @@ def leaves(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path]
 
 
-@pytest.mark.parametrize("wrong", [None, "text", -1, 10**400, float("nan"), True, [], {}, [None], "日本語\x1b[2J" * 40])
+WRONG = [None, "text", -1, 10**400, float("nan"), True, [], {}, [None], "日本語\x1b[2J" * 40]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda value: repr(value)[:12])
 def test_no_wrong_value_anywhere_breaks_the_panel_or_the_lines(wrong: Any) -> None:
     for path in leaves(full())[1:]:
         snapshot = copy.deepcopy(full())
@@ -342,95 +275,6 @@ def test_without_a_terminal_the_panel_prints_lines() -> None:
     assert "╭" not in out.getvalue()
 
 
-class Log:
-    """Lines on a string, read piece by piece."""
-
-    def __init__(self) -> None:
-        self._out = io.StringIO()
-        self._lines = Lines(self._out)
-        self._read = 0
-
-    def after(self, snapshot: dict[str, Any] | None, elapsed_s: float, step: str = "charge") -> list[str]:
-        """What this update printed."""
-        self._lines.update(snapshot, WORLD, step, elapsed_s)
-        text = self._out.getvalue()[self._read :]
-        self._read += len(text)
-        return text.splitlines()
-
-
-def test_lines_print_nothing_while_nothing_changes_except_progress_about_every_five_seconds() -> None:
-    log = Log()
-    assert any("CP +6.0/-11.9 V  duty 26.7 % = 16.0 A" in line for line in log.after(full(), 0.0))
-    printed = {}
-    for tick in range(1, 60):
-        snapshot = changed(now_ms=31_000 + 200 * tick, meter={"power_w": 11_000.0 + tick}, pilot={"age_ms": tick})
-        if lines := log.after(snapshot, tick / 5):
-            printed[tick / 5] = lines
-    assert list(printed) == [5.0, 10.0]
-    (line,) = printed[5.0]
-    assert line == (
-        "[   5.0 s] CP +6.0/-11.9 V  duty 26.7 % = 16.0 A  16.0/15.5/16.1 A  11.03 kW  meter 12345.6 Wh  circuit 124.2 Wh"
-    )
-
-
-@pytest.mark.parametrize(
-    ("news", "words"),
-    [
-        ({"pilot": {"state": "B"}}, "pilot state B: car connected"),
-        ({"pilot": {"contactor": "open"}}, "contactor open"),
-        ({"pilot": {"faults": ["diode"]}}, "FAULTS diode"),
-        ({"pilot": {"online": False}}, "pilot LOST"),
-        ({"pilot": {"age_ms": 400}}, "pilot STALE"),
-        ({"meter": {"online": False}}, "meter STALE"),
-        ({"allocation": {"limit_ma": 10_000, "binding": "cable"}}, "allocation 10.0 A: cable"),
-        ({"session": {"state": "SuspendedEV", "why": "full"}}, "session SuspendedEV: full"),
-        ({"session": {"transaction": None}}, "transaction closed"),
-        ({"ocpp": {"connected": False}}, "central system not connected"),
-    ],
-)
-def test_lines_print_one_line_for_each_change(news: dict[str, Any], words: str) -> None:
-    log = Log()
-    log.after(full(), 0.0)
-    assert log.after(changed(**news), 0.2) == [f"[   0.2 s] {words}"]
-    assert log.after(changed(**news), 0.4) == []
-
-
-def test_lines_say_when_trouble_is_over() -> None:
-    log = Log()
-    log.after(changed(pilot={"faults": ["diode"]}), 0.0)
-    assert log.after(full(), 0.2) == ["[   0.2 s] faults cleared"]
-    assert log.after(full(), 1.9) == ["[   1.9 s] station is silent, the last values are STALE"]
-    assert log.after(changed(now_ms=32_000), 2.0) == ["[   2.0 s] station answers again"]
-
-
-def test_lines_print_each_ocpp_message_once_while_the_window_slides() -> None:
-    everything = [message(index // 2, "out" if index % 3 else "in", "MeterValues") for index in range(40)]
-    everything[7]["kind"] = "error"
-    log = Log()
-    printed = []
-    for end in (0, 1, 1, 4, 9, 9, 10, 25, 40):
-        window = everything[max(0, end - 16) : end]
-        printed += [line for line in log.after(changed(ocpp={"traffic": window}), 0.0) if "MeterValues" in line]
-    arrows = ["->" if item["dir"] == "out" else "<-" for item in everything]
-    assert [line.split()[4] for line in printed] == arrows
-    assert [index for index, line in enumerate(printed) if line.endswith("MeterValues (error)")] == [7]
-
-
-def test_lines_wait_for_a_station_and_a_pilot_that_are_not_there_yet() -> None:
-    log = Log()
-    assert log.after(None, 0.0, "starting") == ["[   0.0 s] step: starting", "[   0.0 s] circuit 124.2 Wh"]
-    assert log.after({}, 0.2, "starting") == []
-    snapshot = {"now_ms": 1, "station": "demo-1", "pilot": {"online": False, "state": "?", "faults": []}}
-    assert log.after(snapshot, 0.4, "starting") == ["[   0.4 s] station demo-1 is up"]
-
-
-def test_lines_survive_an_output_that_knows_only_ascii() -> None:
-    raw = io.BytesIO()
-    out = io.TextIOWrapper(raw, encoding="ascii")
-    Lines(out).update(changed(session={"why": "Müller"}), None, "charge", 0.0)
-    assert b"session Charging: M?ller\n" in raw.getvalue()
-
-
 @pytest.mark.parametrize(
     ("duty_percent", "amps", "meaning"),
     [
@@ -471,7 +315,7 @@ def test_the_power_history_fills_from_the_left_and_then_scrolls() -> None:
     for second in range(46):
         history.add(float(second), float(second))
     assert history.columns(45.0, 10) == [8.0, 17.0, 26.0, 35.0, 44.0, 45.0, None, None, None, None]
-    assert history.columns(135.0, 10) == [45.0] * 10
+    assert history.columns(140.0, 10) == [45.0] * 10
     for second in range(46, 100_000):
         history.add(float(second), 1.0)
     assert history.columns(100_000.0, 3) == [1.0, 1.0, 1.0]

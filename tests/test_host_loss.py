@@ -82,6 +82,8 @@ def test_what_was_sent_before_kill_9_and_never_answered_is_sent_again_byte_for_b
     with charging_after_card(tmp_path, settings, "CARD1") as (rig, world):
         assert rig.csms is not None
         csms = rig.csms
+        # Nothing but meter values is under way from here on.
+        assert csms.wait_for(lambda: len(csms.calls("MeterValues")) >= 1, 20.0)
         # The central system stops reading: what the station sends now lies in the socket, unanswered.
         csms.signal(signal.SIGSTOP)
         rig.wait_snapshot("two messages waiting", lambda shot: shot["ocpp"]["queue"] >= 2)

@@ -87,8 +87,12 @@ def test_while_its_cause_lasts_a_fault_stays_and_nothing_closes(
     bench.never("recovery", wrong, 20_000)
 
 
-@pytest.mark.parametrize(("cause", "level_mv"), [(short, LEVEL_C), (minus_12_v, LEVEL_B), (undefined, LEVEL_C), (short, LEVEL_A)])
-def test_a_pilot_fault_clears_after_one_second_of_a_proper_state(cause: Callable[[KernelBench], None], level_mv: int) -> None:
+@pytest.mark.parametrize(
+    ("cause", "level_mv"), [(short, LEVEL_C), (minus_12_v, LEVEL_B), (undefined, LEVEL_C), (short, LEVEL_A)]
+)
+def test_a_pilot_fault_clears_after_one_second_of_a_proper_state(
+    cause: Callable[[KernelBench], None], level_mv: int
+) -> None:
     bench = KernelBench().charging()
     cause(bench)
     bench.run(1000)
@@ -139,7 +143,9 @@ def test_a_car_without_diode_is_never_closed_and_cleared_by_unplugging() -> None
     bench.run_until("close", lambda: bench.kernel.close, 1000)
 
 
-@pytest.mark.parametrize(("low_mv", "good"), [(-12600, True), (-10000, True), (-9999, False), (0, False), (5000, False)])
+@pytest.mark.parametrize(
+    ("low_mv", "good"), [(-12600, True), (-10000, True), (-9999, False), (0, False), (5000, False)]
+)
 def test_the_negative_level_must_reach_minus_10_v(low_mv: int, good: bool) -> None:
     bench = KernelBench()
     bench.level_mv, bench.granted_ma, bench.low_mv = LEVEL_C, 16000, low_mv
@@ -224,7 +230,9 @@ def test_a_command_to_clear_is_not_kept_for_later() -> None:
     bench.never("recovery", lambda: not bench.kernel.faults, 5000)
 
 
-@pytest.mark.parametrize(("tick_ms", "lost"), [(1, False), (99, False), (100, False), (101, True), (60_000, True), (-1, True)])
+@pytest.mark.parametrize(
+    ("tick_ms", "lost"), [(1, False), (99, False), (100, False), (101, True), (60_000, True), (-1, True)]
+)
 def test_a_tick_later_than_100_ms_has_lost_control(tick_ms: int, lost: bool) -> None:
     bench = KernelBench(start_ms=5000).charging()
     bench.tick(tick_ms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from kernel_bench import LEVEL_A, LEVEL_B, LEVEL_C, LEVEL_D, LEVEL_E, LEVEL_F, LEVEL_UNDEFINED, KernelBench
@@ -183,7 +185,9 @@ def test_a_withdrawal_counts_however_old_it_is() -> None:
 
 
 @pytest.mark.parametrize("step_ms", [1 << 26, 1 << 27])
-def test_an_expired_lease_does_not_come_back_when_the_clock_has_turned(monkeypatch: pytest.MonkeyPatch, step_ms: int) -> None:
+def test_an_expired_lease_does_not_come_back_when_the_clock_has_turned(
+    monkeypatch: pytest.MonkeyPatch, step_ms: int
+) -> None:
     monkeypatch.setattr(safety, "OVERRUN_MS", 1 << 28)  # so that days can pass in a few steps
     bench = KernelBench()
     bench.run(100)
@@ -234,7 +238,7 @@ def test_the_duty_changes_at_most_every_five_seconds(level_mv: int) -> None:
             changes.append(bench.now_ms)
             before = bench.kernel.duty
     assert len(changes) == 6, "once every five seconds in thirty"
-    assert all(5000 <= later - earlier <= 5005 for earlier, later in zip(changes, changes[1:], strict=False))
+    assert all(5000 <= later - earlier <= 5005 for earlier, later in itertools.pairwise(changes))
 
 
 def test_a_fall_of_the_limit_is_shown_as_soon_as_the_spacing_allows() -> None:

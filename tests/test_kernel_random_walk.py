@@ -1,6 +1,6 @@
 """Whatever car, contactor and station do: what must never be seen at the kernel's outputs, by an oracle of its own.
 
-The oracle keeps unbounded time, knows the leases that were given and the levels that were shown, and shares no code with the kernel.
+The oracle keeps unbounded time, knows the leases that were given and the levels that were shown; it shares no code with the kernel.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def walk(seed: int, start_ms: int, ticks: int) -> tuple[Oracle, list[tuple[int, 
     rng = random.Random(seed)
     bench = KernelBench(MAX_MA, start_ms)
     oracle = Oracle(issued_ms=start_ms - 10**9)
-    put_out = []
+    put_out: list[tuple[int, ...]] = []
     bench.tick()
     for tick in range(ticks):
         change_pins(rng, bench)
@@ -131,7 +131,9 @@ def walk(seed: int, start_ms: int, ticks: int) -> tuple[Oracle, list[tuple[int, 
         bench.tick(tick_ms)
         oracle.check(bench, tick_ms, contacts_before and bench.contacts)
         kernel = bench.kernel
-        put_out.append((kernel.duty, int(kernel.close), kernel.faults, kernel.phase, kernel.pilot_state, kernel.lease_left_ms()))
+        put_out.append(
+            (kernel.duty, int(kernel.close), kernel.faults, kernel.phase, kernel.pilot_state, kernel.lease_left_ms())
+        )
     return oracle, put_out
 
 

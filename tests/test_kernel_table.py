@@ -34,7 +34,9 @@ def test_every_phase_and_every_combination_lead_to_a_defined_phase() -> None:
 
 
 def test_a_fault_leads_to_faulted_from_everywhere() -> None:
-    assert {next_phase(phase, conditions) for phase in PHASES for conditions in CONDITIONS if conditions & FAULT} == {FAULTED}
+    assert {next_phase(phase, conditions) for phase in PHASES for conditions in CONDITIONS if conditions & FAULT} == {
+        FAULTED
+    }
 
 
 def test_the_contactor_is_commanded_only_with_its_conditions() -> None:
@@ -110,7 +112,9 @@ def contacts_report_closed(bench: KernelBench) -> None:
 
 
 @pytest.mark.parametrize(
-    "remove", [no_lease, no_car, no_wish, ventilation, no_diode, shorted, contacts_report_closed], ids=lambda f: f.__name__
+    "remove",
+    [no_lease, no_car, no_wish, ventilation, no_diode, shorted, contacts_report_closed],
+    ids=lambda f: f.__name__,
 )
 def test_the_kernel_closes_with_everything_and_with_nothing_removed(remove: Callable[[KernelBench], None]) -> None:
     whole = KernelBench()

@@ -136,6 +136,19 @@ def test_an_orphan_is_closed_with_what_was_written_down_when_nobody_can_say_more
     assert [(item.meter_stop_wh, item.reason) for item in free.all()] == [(1400.0, "Reboot")]
 
 
+def test_a_pilot_that_is_lost_again_takes_its_proof_along_inside_the_station_too(free: VirtualStation) -> None:
+    free.to_charging(1000.0)
+    free.boot()
+    free.pilot("B", closed=False)
+    free.lost()
+    free.meter(1100.0)
+    assert len(free.open()) == 1
+
+    free.pilot("B", closed=False)
+    free.meter(1200.0)
+    assert [item.meter_stop_wh for item in free.all()[:1]] == [1200.0]
+
+
 def test_an_orphan_is_never_closed_with_a_register_that_went_back(free: VirtualStation) -> None:
     free.to_charging(1000.0)
     free.meter(1400.0)

@@ -18,13 +18,14 @@ POLL_MS = 1000
 class ScriptedMeter:
     """A meter that answers from a list, "" being a good reading and a text an error; it has no line and no registers."""
 
-    def __init__(self, script: list[str], takes_s: float = 0.0) -> None:
+    def __init__(self, script: list[str], takes_s: float = 0.0, first_takes_s: float | None = None) -> None:
         self.asked_s: list[float] = []
         self.closed = False
         self.finished = asyncio.Event()
         """Asked once more than the script goes; that question is never answered."""
         self._script = script
         self._takes_s = takes_s
+        self._first_takes_s = takes_s if first_takes_s is None else first_takes_s
 
     async def read(self) -> MeterReading:
         loop = asyncio.get_running_loop()
@@ -32,7 +33,7 @@ class ScriptedMeter:
         if len(self.asked_s) > len(self._script):
             self.finished.set()
             await loop.create_future()
-        await asyncio.sleep(self._takes_s)
+        await asyncio.sleep(self._takes_s if len(self.asked_s) > 1 else self._first_takes_s)
         said = self._script[len(self.asked_s) - 1]
         if said == "defect":
             raise ZeroDivisionError(said)
@@ -67,14 +68,14 @@ def test_every_reading_becomes_an_event() -> None:
 
 
 def test_a_meter_that_fails_and_recovers_is_reported_once_for_each_kind_of_failure() -> None:
-    events = polled(ScriptedMeter(["", "no answer", "no answer", "no answer", "bad CRC", "bad CRC", "", "no answer"]))
+    events = polled(ScriptedMeter(["", "no answer", "no answer", "no answer", "bad CRC", "bad CRC", "", "bad CRC"]))
 
     assert events == [
         MeterRead(reading(1)),
         MeterLost("no answer"),
         MeterLost("bad CRC"),
         MeterRead(reading(7)),
-        MeterLost("no answer"),
+        MeterLost("bad CRC"),
     ]
 
 
@@ -91,6 +92,13 @@ def test_a_meter_slower_than_its_interval_is_asked_again_at_once_and_never_twice
     polled(meter)
 
     assert gaps(meter) == pytest.approx([2.5] * 5)
+
+
+def test_what_a_slow_answer_has_cost_is_not_caught_up_with_a_burst() -> None:
+    meter = ScriptedMeter([""] * 5, first_takes_s=3.5)
+    polled(meter)
+
+    assert gaps(meter) == pytest.approx([3.5, 1.0, 1.0, 1.0, 1.0])
 
 
 def gaps(meter: ScriptedMeter) -> list[float]:

@@ -83,8 +83,10 @@ class Lines:
 
 @asynccontextmanager
 async def running(open_line: Callable[[], Line]) -> AsyncIterator[tuple[PilotPort, list[object]]]:
-    """A port at work and the events that come out of it."""
+    """A port at work and the events that come out of it; no callback of it may leave an error to the loop."""
     events: list[object] = []
+    left_to_the_loop: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: left_to_the_loop.append(context))
     port = PilotPort(StationLink("station"), open_line, events.append, TTL_MS)
     task = asyncio.ensure_future(port.run())
     try:
@@ -93,6 +95,7 @@ async def running(open_line: Callable[[], Line]) -> AsyncIterator[tuple[PilotPor
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert task.cancelled(), task.exception()
+        assert left_to_the_loop == []
 
 
 async def until(condition: Callable[[], object], step: Callable[[], None] = lambda: None) -> None:

@@ -197,6 +197,16 @@ def test_a_change_of_the_allocation_reaches_the_lease_and_the_journal(backed: Vi
     assert [row["data"]["limit_ma"] for row in backed.rows("AllocationChanged")] == [20_000, 8_200, 0, 6_000, 20_000]
 
 
+def test_a_limit_in_tenths_of_an_ampere_does_not_lose_a_milliampere_to_floating_point() -> None:
+    station = VirtualStation(id_tags=("ANNA",), back_end=True, board_ma=40_000, cable_ma=40_000)
+    station.pilot("B")
+    station.present("ANNA")
+    station.meter(1000.0)
+
+    assert set_limit(station, 32.3) == [32_300]
+    station.close()
+
+
 def test_the_station_asks_to_be_woken_when_a_limit_runs_out(backed: VirtualStation) -> None:
     backed.tick()
     set_limit(backed, 10.0, duration_s=60)

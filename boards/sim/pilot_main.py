@@ -25,8 +25,8 @@ class Uart:
 
     def __init__(self) -> None:
         # CPython's own stdin and stdout are buffered, which a UART is not.
-        self._in: object = sys.stdin.buffer if _MICROPYTHON else open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
-        self._out: object = sys.stdout.buffer if _MICROPYTHON else open(1, "wb", buffering=0, closefd=False)  # noqa: SIM115
+        self._in: object = sys.stdin.buffer if _MICROPYTHON else open(0, "rb", buffering=0, closefd=False)
+        self._out: object = sys.stdout.buffer if _MICROPYTHON else open(1, "wb", buffering=0, closefd=False)
         self._poll = select.poll()
         self._poll.register(sys.stdin if _MICROPYTHON else 0, select.POLLIN)
         self._byte = bytearray(1)

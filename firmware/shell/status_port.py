@@ -77,7 +77,10 @@ class StatusPort:
         while True:
             try:
                 line = await reader.readline()
-            except (ValueError, ConnectionError):
+            except ConnectionError:
+                return
+            except ValueError:
+                log.warning("status socket: a line of more than %d bytes; closing", LINE_MAX)
                 return
             if not line:
                 return

@@ -8,10 +8,10 @@ STATE    [2, seq, ack, boot, pilot_ms, pilot, phase, cp_high_mv, cp_low_mv, duty
 LEASE    [3, seq, ack, boot, pilot_ms, mode, limit_ma, ttl_ms, clear]
          station to pilot, one in answer to each STATE
 
-`boot` is a number that the pilot draws at each start; a LEASE must repeat it, so that what was meant for an earlier life of the
-pilot is ignored. `pilot_ms` in a LEASE repeats the one of the STATE it answers: the lease counts from that instant of the pilot's own
-clock, and whatever was delayed on the way is older by exactly that much. `ack` is the last sequence number heard from the other side.
-Sequence numbers are modulo 65536.
+`boot` is a number that the pilot draws at each start; a LEASE must repeat it, so that what was meant for an earlier life of
+the pilot is ignored. `pilot_ms` in a LEASE repeats the one of the STATE it answers: the lease counts from that instant of the
+pilot's own clock, and whatever was delayed on the way is older by exactly that much. `ack` is the last sequence number heard
+from the other side. Sequence numbers are modulo 65536.
 """
 
 VERSION = 1

@@ -21,7 +21,7 @@ from .errors import LocalProtocolError
 from .outbox import Outbox
 from .readings import Sample
 from .requests_16 import SUPPORTED, Requests
-from .rpc import CallReceived, CallRefused, ErrorReceived, FrameIgnored, ResultReceived, Rpc
+from .rpc import CallReceived, CallRefused, ErrorReceived, ResultReceived, Rpc
 from .settings_16 import ChargePointSettings
 from .smart_charging_16 import ChargingProfiles
 from .store import OcppStore, TransactionRow
@@ -217,8 +217,8 @@ class ChargePoint16:
                 self._events.append(events.Traffic("in", action, "call"))
                 self._events.append(events.Traffic("out", action, "error"))
                 self._events.append(events.PeerMisbehaved(f"{action}: {code}: {description}"))
-            case FrameIgnored(why=why):
-                self._events.append(events.PeerMisbehaved(why))
+            case ignored:
+                self._events.append(events.PeerMisbehaved(ignored.why))
         self.tick(now_ms, unix_ms)
 
     def tick(self, now_ms: int, unix_ms: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -33,7 +34,7 @@ class History:
         slots: list[float | None] = [None] * count
         held: float | None = None
         for at_s, value in self._samples:
-            index = int((at_s - start_s) / WINDOW_S * count)
+            index = math.floor((at_s - start_s) / WINDOW_S * count)
             if index < 0:
                 held = value
             elif index < count:
