@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tree import REPO
 
 from pilotwire.firmware.config import SECTIONS, ConfigError, Settings, load, parse
+from tree import REPO
 
 GOOD = """
 [station]

@@ -146,6 +146,18 @@ def test_leaving_c_under_load_opens_within_30_ms(before: int, removed: int, phas
     assert bench.kernel.phase == phase
 
 
+def test_closing_again_waits_until_the_contacts_are_proven_open() -> None:
+    bench = KernelBench().charging()
+    bench.contact_delay_ms = 200  # slow, but not yet a fault
+    bench.granted_ma = None
+    bench.run_until("the opening of a car that ignores X1", lambda: not bench.kernel.close, 8000)
+    bench.granted_ma = 16000
+    bench.never("close", lambda: bench.kernel.close and bench.contacts and bench.kernel.cycles == 2, 195)
+    bench.run_until("close", lambda: bench.kernel.close, 50)
+    assert not bench.contacts
+    assert bench.kernel.faults == 0
+
+
 def test_each_phase_has_its_pilot_signal() -> None:
     bench = KernelBench()
     kernel = bench.kernel

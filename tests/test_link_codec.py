@@ -236,6 +236,15 @@ def test_noise_longer_than_any_frame_is_one_rejected_frame(size: int) -> None:
     assert reader.rejected == 2
 
 
+def test_the_longest_frame_is_read_and_not_if_more_bytes_hang_on_it() -> None:
+    message: list[object] = [b"\0" * 248]
+    longest = frame.encode(message)
+    assert len(longest) == frame.MAX_FRAME + 1
+    assert read(longest) == [message]
+    assert read(longest[:-1] + b"\x55\0") == []
+    assert read(frame.encode([b"\0" * 249])) == []
+
+
 @given(st.lists(st.binary(max_size=700), max_size=5))
 def test_random_bytes_never_raise_and_never_pass(chunks: list[bytes]) -> None:
     reader = frame.FrameReader()

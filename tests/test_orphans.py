@@ -65,13 +65,22 @@ def test_a_lost_pilot_takes_its_proof_along() -> None:
     assert orphans.take(reading(1000, 1600.0), 1000) == []
 
 
-def test_after_the_patience_the_reading_on_record_has_to_do() -> None:
+def test_after_the_patience_the_newest_reading_has_to_do_although_nobody_saw_the_contacts_open() -> None:
+    item = orphan()
+    orphans = Orphans([item])
+    newest = reading(500 + PATIENCE_MS - 100, LAST_WH + 40.0)
+
+    assert orphans.take(None, 500) == []
+    assert orphans.take(newest, 500 + PATIENCE_MS - 1) == []
+    assert orphans.take(newest, 500 + PATIENCE_MS) == [(item, LAST_WH + 40.0)]
+
+
+def test_after_the_patience_and_without_a_meter_the_reading_on_record_has_to_do() -> None:
     item = orphan()
     orphans = Orphans([item])
 
     assert orphans.take(None, 500) == []
-    assert orphans.take(reading(500 + PATIENCE_MS, 9999.0), 500 + PATIENCE_MS - 1) == []
-    assert orphans.take(reading(500 + PATIENCE_MS, 9999.0), 500 + PATIENCE_MS) == [(item, LAST_WH)]
+    assert orphans.take(None, 500 + PATIENCE_MS) == [(item, LAST_WH)]
 
 
 def test_a_register_that_went_back_ends_nothing_below_what_was_written_down() -> None:

@@ -93,3 +93,22 @@ def present(rig: Rig, id_tag: str) -> None:
     from pilotwire.tools.rig.clients import send_command  # noqa: PLC0415
 
     send_command(rig.status_socket, {"present": id_tag})
+
+
+def test_a_second_station_on_the_same_data_folder_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    with charging(tmp_path, RigSettings(back_end=False)) as (rig, _):
+        done = subprocess.run(
+            [sys.executable, "-m", "pilotwire.tools.cli", "run", "--config", str(rig.config)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "another station is running" in done.stderr
+        assert str(rig.data_dir) in done.stderr
+        assert "Traceback" not in done.stderr
+        shot = rig.snapshot()
+        assert shot is not None
+        assert shot["session"]["state"] == "Charging"
+        assert len(transactions(rig)) == 1

@@ -237,7 +237,7 @@ def test_when_the_pilot_dies_the_charge_pump_opens_within_100_ms_and_the_station
     assert bench.pilot.kernel.faults == 0
 
 
-@pytest.mark.parametrize("stood_ms", [105, 400, 5000])
+@pytest.mark.parametrize("stood_ms", [45, 60, 105, 400, 5000])
 def test_a_pilot_that_stood_still_opens_says_overrun_and_recovers(stood_ms: int) -> None:
     bench = Bench()
     bench.charge()
@@ -248,9 +248,24 @@ def test_a_pilot_that_stood_still_opens_says_overrun_and_recovers(stood_ms: int)
     bench.run(5)
     assert bench.pilot.kernel.faults & faults.OVERRUN
     assert not bench.pilot.kernel.close
+    bench.run(60)
     assert opened_after(bench, stopped_at_ms) <= 100
     bench.run_until("charging again", lambda: bench.world.contactor.closed, 6000)
     assert bench.pilot.kernel.faults == 0
+
+
+@pytest.mark.parametrize("tick_ms", [40, 45, 60, 90, 100])
+def test_a_program_that_is_too_slow_for_the_charge_pump_opens_once_and_does_not_chatter(tick_ms: int) -> None:
+    bench = Bench()
+    bench.charge()
+    bench.run(2000)
+    slow_since_ms = bench.now_ms
+    bench.tick_ms = tick_ms
+    bench.run(20_000)
+    moves = [event["value"] for event in bench.world.events if event["name"] == "contacts_closed"][2:]
+    assert moves == ([] if tick_ms == 40 else [False])
+    assert bool(bench.pilot.kernel.faults & faults.OVERRUN) == (tick_ms > 40)
+    assert tick_ms == 40 or opened_after(bench, slow_since_ms) <= 150
 
 
 def test_a_restart_under_load_is_silent_and_never_finds_itself_closed() -> None:

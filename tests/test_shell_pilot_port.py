@@ -171,7 +171,7 @@ def test_a_serial_device_that_is_pulled_out_and_put_back_is_opened_again() -> No
             await meet(Peer(master), events)
             device = "/dev/pilotwire-unplugged"
             os.close(kept.pop())
-            os.close(master)  # the station's read now fails with EIO
+            os.close(master)  # the station's read now says: end of file
             await until(lambda: isinstance(events[-1], PilotLost))
 
             master, device = plug()
@@ -182,6 +182,37 @@ def test_a_serial_device_that_is_pulled_out_and_put_back_is_opened_again() -> No
             assert events[0].boot == 8
         os.close(kept.pop())
         os.close(master)
+
+    asyncio.run(main())
+
+
+class PtyMaster:
+    """A line that answers EIO when its other end is closed, as the master of a pty does."""
+
+    def __init__(self) -> None:
+        self._master, self.slave = os.openpty()
+        tty.setraw(self.slave)
+        os.set_blocking(self._master, False)
+
+    def fileno(self) -> int:
+        return self._master
+
+    def close(self) -> None:
+        os.close(self._master)
+
+
+def test_a_read_that_fails_with_an_error_closes_the_line_and_a_new_one_is_opened() -> None:
+    async def main() -> None:
+        waiting = [PtyMaster(), PtyMaster()]
+        first, second = waiting[0].slave, waiting[1].slave
+        async with running(lambda: waiting.pop(0)) as (_, events):
+            await meet(Peer(first), events)
+            os.close(first)
+            await until(lambda: isinstance(events[-1], PilotLost))
+            events.clear()
+            await meet(Peer(second, boot=8), events)
+            assert kinds(events) == [PilotHello, PilotState]
+        os.close(second)
 
     asyncio.run(main())
 

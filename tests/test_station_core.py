@@ -253,6 +253,8 @@ def set_limit(station: VirtualStation, limit_a: float, duration_s: int | None = 
 
 # --- the central system's word
 
+FULL = "CREATE TRIGGER full BEFORE INSERT ON ocpp_outbox BEGIN SELECT RAISE(ABORT, 'full'); END"
+
 
 def test_the_ledger_and_the_message_for_the_central_system_are_written_together_or_not_at_all(
     backed: VirtualStation,
@@ -260,7 +262,7 @@ def test_the_ledger_and_the_message_for_the_central_system_are_written_together_
     outbox = "SELECT kind FROM ocpp_outbox ORDER BY seq"
     backed.pilot("B")
     backed.present("ANNA")
-    backed.durable.execute("CREATE TRIGGER full BEFORE INSERT ON ocpp_outbox BEGIN SELECT RAISE(ABORT, 'full'); END")
+    backed.durable.execute(FULL)
     with pytest.raises(sqlite3.IntegrityError, match="full"):
         backed.meter(1000.0)
     assert backed.all() == []
@@ -274,6 +276,14 @@ def test_the_ledger_and_the_message_for_the_central_system_are_written_together_
     assert backed.durable.execute(outbox).fetchall() == [("StartTransaction",)]
     assert len(backed.open()) == 1
 
+    backed.durable.execute(FULL)
+    backed.boot()
+    backed.pilot("A")
+    with pytest.raises(sqlite3.IntegrityError, match="full"):
+        backed.meter(1100.0)
+    assert len(backed.open()) == 1, "ended here, and nobody will ever tell the central system"
+
+    backed.durable.execute("DROP TRIGGER full")
     backed.boot()
     backed.pilot("A")
     backed.meter(1100.0)

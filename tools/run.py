@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import signal
+import sqlite3
 import sys
 import time
 
@@ -34,8 +35,10 @@ def main(argv: list[str] | None = None) -> int:
     settings = load(args.config)
     try:
         asyncio.run(_serve(settings))
-    except StoreError as error:
-        print(f"pilotwire run: {error}", file=sys.stderr)
+    except (StoreError, sqlite3.Error) as error:
+        # What cannot be written down must not go on: the lease ends with this process.
+        what = "" if isinstance(error, StoreError) else f"{settings.station.data_dir}: the database failed: "
+        print(f"pilotwire run: {what}{error}", file=sys.stderr)
         return 1
     return 0
 

@@ -1,7 +1,8 @@
 """Transactions that a dead station left open: when and with which reading they may be closed.
 
 The car may still be drawing current when the station is back (a pilot that stops gracefully takes up to 6.5 s), so the closing
-reading must be one that was taken with the contacts proven open. After PATIENCE_MS the last reading on record has to do.
+reading must be one that was taken with the contacts proven open. After PATIENCE_MS the newest reading there is has
+to do, and where there is none, the last one that was written down.
 """
 
 from __future__ import annotations
@@ -47,12 +48,7 @@ class Orphans:
             return []
         closing = [
             # A register that went back (another meter, a reset) cannot end a transaction: keep what was written down.
-            (
-                item,
-                max(item.meter_last_wh, reading.energy_import_wh)
-                if usable and reading is not None
-                else item.meter_last_wh,
-            )
+            (item, item.meter_last_wh if reading is None else max(item.meter_last_wh, reading.energy_import_wh))
             for item in self.waiting
         ]
         self.waiting = []

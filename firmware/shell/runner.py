@@ -59,6 +59,8 @@ class Runner:
                     self._perform(effect)
         except Exception as error:
             self._failed.set_exception(error)
+            if self.lease is not None:
+                self.lease.set_limit(0)
             return
         finally:
             self._busy = False

@@ -15,7 +15,7 @@ from pilotwire.firmware.shell.runner import Runner
 from pilotwire.firmware.shell.snapshot import snapshot
 from pilotwire.firmware.shell.status_port import StatusPort
 from pilotwire.firmware.station import Station
-from pilotwire.firmware.store.database import open_database
+from pilotwire.firmware.store.database import DataDirLock, open_database
 from pilotwire.firmware.store.events import EventJournal
 from pilotwire.firmware.store.transactions import Transactions
 from pilotwire.hal.ports import Meter
@@ -40,6 +40,7 @@ class Service:
         self._settings = settings
         self._unix_ms = unix_ms
         data_dir = settings.station.data_dir
+        self._lock = DataDirLock(data_dir)
         self._durable = open_database(data_dir / "station.db", durable=True)
         self._events = open_database(data_dir / "events.db", durable=False)
         self._charge_point, self._ocpp_port = None, None
@@ -96,6 +97,7 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._durable.close()
         self._events.close()
+        self._lock.release()
 
     def snapshot(self) -> dict[str, Any]:
         """The station now; see shell/snapshot.py."""

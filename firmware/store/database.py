@@ -7,12 +7,40 @@ may take its last seconds, and in return the disk is not forced to write for eve
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from pathlib import Path
 
 
 class StoreError(Exception):
     """The data folder or a database in it cannot be used; the text names the file and the remedy."""
+
+
+class DataDirLock:
+    """Holds a data folder for one process, for as long as that process lives, however it ends.
+
+    Two stations on one folder would close each other's transactions. Raises StoreError when another holds it.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        path = data_dir / "lock"
+        try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = path.open("w")
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise StoreError(
+                f"{data_dir}: another station is running on this folder; stop it, or give each its own station.data_dir"
+            ) from None
+        except OSError as error:
+            raise StoreError(
+                f"{path}: cannot be made ({error.strerror}); station.data_dir must be a folder this user may write to"
+            ) from error
+
+    def release(self) -> None:
+        """Give the folder back."""
+        self._file.close()
 
 
 def open_database(path: Path, durable: bool) -> sqlite3.Connection:
