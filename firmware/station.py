@@ -36,6 +36,7 @@ PILOT_LETTERS = {
     bands.F: "F",
 }
 TRAFFIC_KEPT = 12
+PROGRESS_MS = 60_000
 
 
 class Station:
@@ -58,11 +59,12 @@ class Station:
         self._transactions = transactions
         self._journal = journal
         self._local = LocalAuthorisation(settings.authorisation.mode, settings.authorisation.id_tags)
-        self._orphans = Orphans(transactions.open())
+        self._orphans = Orphans(self._found_open())
         if self._orphans.waiting:
             self.session.hold = "an earlier transaction is still being closed"
         self._allocation: Allocation | None = None
         self._metered_ms: int | None = None
+        self._kept_ms: int | None = None
         self._backend_up = False
         self._asked: str | None = None
         self._now_ms = 0
@@ -157,9 +159,15 @@ class Station:
             },
         )
         if self.transaction is not None:
-            self._transactions.progress(self.transaction.ref, reading.energy_import_wh, self._unix_ms)
+            self._keep_progress(self.transaction.ref, reading)
         self._session(events.MeterRead(reading))
         self._send_meter_values(reading)
+
+    def _keep_progress(self, ref: int, reading: MeterReading) -> None:
+        # Every reading is in the journal; the record that waits for the disk gets one now and then (SD cards wear).
+        if self._kept_ms is None or self._now_ms - self._kept_ms >= PROGRESS_MS:
+            self._kept_ms = self._now_ms
+            self._transactions.progress(ref, reading.energy_import_wh, self._unix_ms)
 
     def _present(self, id_tag: str) -> None:
         if self.transaction is not None:
@@ -176,7 +184,8 @@ class Station:
             self._log("TokenRefused", {"why": "not on the local list, and no central system to ask"})
 
     def _take_backend(self, event: object) -> None:
-        assert self.charge_point is not None
+        if self.charge_point is None:
+            raise TypeError(f"nobody handles {event!r}")
         if isinstance(event, ocpp.Traffic):
             row = {"unix_ms": self._unix_ms, "dir": event.dir, "action": event.action, "kind": event.kind}
             self.traffic = [*self.traffic[1 - TRAFFIC_KEPT :], row]
@@ -270,9 +279,10 @@ class Station:
         assert self.transaction is not None
         last = self._transactions.get(self.transaction.ref)
         meter_wh = last.meter_last_wh
-        if effect.reading is not None:
+        newest = effect.reading if effect.reading is not None else self.session.reading
+        if newest is not None:
             # A register that went back (another meter, a reset) cannot end a transaction: keep what was written down.
-            meter_wh = max(meter_wh, effect.reading.energy_import_wh)
+            meter_wh = max(meter_wh, newest.energy_import_wh)
         self._close(last, meter_wh, effect.reason, last.id_tag if effect.reason == "Local" else None)
         self.transaction = None
 
@@ -282,6 +292,14 @@ class Station:
             if self.charge_point is not None:
                 self.charge_point.stop_transaction(ended.ref, round(meter_wh), reason, id_tag, self._unix_ms)
         self._log("TransactionEnded", {"ref": ended.ref, "energy_wh": ended.energy_wh, "reason": reason})
+
+    def _found_open(self) -> list[Transaction]:
+        """Transactions a dead station left open, with the last reading it wrote into its journal."""
+        newest = self._journal.last("MeterRead")
+        for item in self._transactions.open():
+            if newest is not None and newest["unix_ms"] > item.last_unix_ms:
+                self._transactions.progress(item.ref, newest["data"]["energy_import_wh"], newest["unix_ms"])
+        return self._transactions.open()
 
     def _close_orphans(self) -> None:
         if not self._orphans.waiting:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pilotwire.boards.sim import pins
 from pilotwire.boards.sim.car import Car
 from pilotwire.boards.sim.world import World
 from pilotwire.firmware.kernel.kernel import MODE_AC, MODE_NONE
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
-from pilotwire.firmware.pilot import frontend
+from pilotwire.firmware.pilot.frontend import cp_u16
 from pilotwire.firmware.pilot.program import TICK_MS, Pilot
 from pilotwire.hal.machine import Machine, Wires
 from pilotwire.protocols.link.station import StationLink
@@ -109,13 +110,10 @@ class Bench:
     def _pilot_tick(self) -> None:
         world, wires = self.world, self.wires
         high_mv, low_mv, closed = world.inputs()
-        wires.adc_u16[frontend.CP_HIGH] = frontend.cp_u16(high_mv)
-        wires.adc_u16[frontend.CP_LOW] = frontend.cp_u16(low_mv)
-        wires.level[frontend.CONTACTS] = int(closed)
+        pins.put_inputs(wires, cp_u16(high_mv), cp_u16(low_mv), int(closed))
         received, self._to_pilot = self._to_pilot, b""
         out = self.pilot.tick((self._pilot_start_ms + world.now_ms) % TICKS_PERIOD, received)
-        world.set_outputs(
-            wires.duty_u16[frontend.CP_PWM] / 65535.0, bool(wires.level[frontend.COIL]), wires.level[frontend.ALIVE]
-        )
+        duty_u16, coil, alive = pins.take_outputs(wires)
+        world.set_outputs(duty_u16 / 65535, bool(coil), alive)
         if out and self.station_alive:
             self.station.receive(self.line_to_station(out), world.now_ms)

@@ -45,6 +45,17 @@ def test_a_car_that_ignores_x1_is_cut_off_between_6000_and_6500_ms_after_x1(tmp_
     assert min(current_a) > 30.0
 
 
+def test_sigterm_tells_the_car_to_stop_at_once_and_not_when_the_lease_runs_out(tmp_path: Path) -> None:
+    with charging(tmp_path, RigSettings(back_end=False, lease_ttl_ms=5000)) as (rig, world):
+        stopped_ms = world.now_ms()
+        rig.process("station").signal(signal.SIGTERM)
+        x1_ms = wait_world(rig, "duty_permyriad", 10000, stopped_ms)
+        wait_world(rig, "contacts_closed", False, stopped_ms)
+        assert rig.process("station").stop() == 0
+    print(f"X1 {x1_ms - stopped_ms} ms after SIGTERM")
+    assert x1_ms - stopped_ms < 2500, "that was the lease running out"
+
+
 @pytest.mark.parametrize("obeys_x1", [True, False])
 def test_after_kill_9_the_transaction_is_closed_once_with_the_energy_that_really_flowed(
     tmp_path: Path, obeys_x1: bool

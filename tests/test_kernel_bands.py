@@ -107,8 +107,30 @@ def test_chatter_outside_c_adds_up_to_leaving_c(levels: tuple[int, ...]) -> None
 def test_glitches_shorter_than_the_evidence_leave_c_alone() -> None:
     pilot = settled(C)
     for _ in range(100):
-        for level_mv in (12000, 12000, 9000, 12000, 6000):
+        for level_mv in (12000, 12000, 9000, 12000, 6000, 6000, 6000, 6000):
             assert pilot.update(level_mv, 5) == C
+
+
+@pytest.mark.parametrize(
+    ("levels", "within_ms"),
+    [
+        ((0, 0, 0, 0, 6000), 60),
+        ((12000, 12000, 12000, 12000, 6000), 60),
+        ((9000, 9000, 9000, 9000, 6000), 60),
+        ((3000, 3000, 6000), 150),
+        ((*[-5000] * 39, 6000), 500),
+        ((-5000, -5000, 6000), 700),
+    ],
+    ids=str,
+)
+def test_a_level_that_is_in_c_only_now_and_then_has_left_c(levels: tuple[int, ...], within_ms: int) -> None:
+    pilot = settled(C)
+    for passed_ms, level_mv in zip(range(5, within_ms + 1, 5), itertools.cycle(levels), strict=False):
+        pilot.update(level_mv, 5)
+        if pilot.state != C or pilot.undefined_ms >= bands.INVALID_MS:
+            assert passed_ms >= 25
+            return
+    raise AssertionError(f"still in C after {within_ms} ms of {levels}")
 
 
 def test_glimpses_of_c_do_not_add_up_to_c() -> None:
@@ -127,13 +149,14 @@ def test_chatter_between_two_other_bands_is_neither() -> None:
                 assert pilot.update(level_mv, 5) == B
 
 
-def test_the_undefined_time_counts_only_without_a_break() -> None:
+def test_a_defined_level_takes_back_as_much_undefined_time_as_it_lasts() -> None:
     pilot = settled(B)
     for _ in range(20):
         for _ in range(39):
             pilot.update(-5000, 5)
             assert pilot.undefined_ms < bands.INVALID_MS
-        pilot.update(9000, 5)
+        for _ in range(39):
+            pilot.update(9000, 5)
         assert pilot.undefined_ms == 0
     assert lasts_ms(pilot, -5000, 5) == 200
     assert pilot.undefined_ms >= bands.INVALID_MS

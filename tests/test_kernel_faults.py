@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bench_in_process import Bench
 from kernel_bench import LEVEL_A, LEVEL_B, LEVEL_C, LEVEL_E, LEVEL_F, LEVEL_UNDEFINED, KernelBench
 from pilotwire.firmware.kernel import faults, table
 from pilotwire.firmware.kernel.duty import DUTY_F, DUTY_X1
@@ -281,3 +282,26 @@ def test_every_fault_has_its_own_bit_in_order_and_a_known_clearing_rule() -> Non
     rules = {faults.CLEAR_VALID, faults.CLEAR_UNPLUG, faults.CLEAR_COMMAND, faults.CLEAR_TIME}
     assert {rule for _, _, rule in faults.FAULTS} == rules
     assert len({name for _, name, _ in faults.FAULTS}) == len(faults.FAULTS)
+
+
+def test_no_gap_between_ticks_leads_to_a_closing_that_the_kernel_does_not_know_of() -> None:
+    for gap_ms in range(5, 155, 5):
+        bench = Bench()
+        bench.charge()
+        bench.pilot_alive = False
+        bench.run(gap_ms)
+        bench.pilot_alive = True
+        bench.run(6000)
+        closings = [event for event in bench.world.events if event["name"] == "contacts_closed" and event["value"]]
+        assert len(closings) == bench.pilot.kernel.cycles, f"gap of {gap_ms} ms"
+
+
+def test_contacts_that_fall_open_under_a_standing_command_are_a_fault_at_once() -> None:
+    bench = Bench()
+    bench.charge()
+    bench.world.contactor.stuck_open = True  # and now the coil's supply fails
+    bench.world.contactor.closed = False
+    lost_ms = bench.now_ms
+    bench.run_until("the coil command to go", lambda: not bench.pilot.kernel.close, 100)
+    assert bench.now_ms - lost_ms <= 25
+    assert bench.pilot.kernel.faults & faults.NOT_CLOSED

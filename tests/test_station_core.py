@@ -10,6 +10,7 @@ import pytest
 
 from pilotwire.firmware.auth.tokens import FREE_TAG
 from pilotwire.firmware.session.events import MeterLost
+from pilotwire.firmware.station import PROGRESS_MS
 from pilotwire.protocols.link.station import PilotHello, PilotRefused
 from pilotwire.protocols.ocpp import events as ocpp
 from virtual_station import UNIX_MS, VirtualStation
@@ -115,11 +116,25 @@ def test_a_token_never_reaches_the_journal(listed: VirtualStation) -> None:
     assert "ANNA" not in json.dumps(listed.rows())
 
 
-def test_every_reading_of_a_transaction_is_on_record_before_the_next_one_comes(free: VirtualStation) -> None:
+@pytest.mark.parametrize("readings", [1, 2, 3])
+def test_every_reading_of_a_transaction_is_known_after_a_power_cut(free: VirtualStation, readings: int) -> None:
     free.to_charging(1000.0)
-    for wh in (1001.0, 1002.5, 1010.0):
+    energies_wh = (1001.0, 1002.5, 1010.0)[:readings]
+    for wh in energies_wh:
         free.meter(wh)
-        assert free.open()[0].meter_last_wh == wh
+    free.boot()
+    assert free.open()[0].meter_last_wh == energies_wh[-1]
+
+
+def test_readings_do_not_make_the_disk_write_each_time(free: VirtualStation) -> None:
+    free.to_charging(1000.0)
+    free.meter(1001.0)
+    kept = free.open()[0].meter_last_wh
+    free.meter(1002.0)
+    assert free.open()[0].meter_last_wh == kept
+    free.tick(after_ms=PROGRESS_MS)
+    free.meter(1200.0)
+    assert free.open()[0].meter_last_wh == 1200.0
 
 
 def test_a_dead_meter_ends_a_transaction_with_the_last_reading_on_record(free: VirtualStation) -> None:

@@ -40,6 +40,9 @@ def main(argv: list[str] | None = None) -> int:
         what = "" if isinstance(error, StoreError) else f"{settings.station.data_dir}: the database failed: "
         print(f"pilotwire run: {what}{error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"pilotwire run: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

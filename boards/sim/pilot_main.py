@@ -12,8 +12,7 @@ import socket
 import struct
 import sys
 
-from pilotwire.boards.sim import wire
-from pilotwire.firmware.pilot import frontend
+from pilotwire.boards.sim import pins, wire
 from pilotwire.firmware.pilot.program import Pilot
 from pilotwire.hal.machine import Machine, Wires
 
@@ -78,14 +77,12 @@ def main(world_port: int, max_ma: int) -> None:
         if not record:
             return
         now_ms, high, low, levels = struct.unpack(wire.TO_PILOT, record)
-        wires.adc_u16[frontend.CP_HIGH] = high
-        wires.adc_u16[frontend.CP_LOW] = low
-        wires.level[frontend.CONTACTS] = levels & 1
+        pins.put_inputs(wires, high, low, levels & 1)
         out = pilot.tick(now_ms, uart.read())
         if out:
             uart.write(out)
-        outputs = wires.level[frontend.COIL] | wires.level[frontend.ALIVE] << 1
-        sock.send(struct.pack(wire.TO_WORLD, now_ms, wires.duty_u16[frontend.CP_PWM], outputs))
+        duty_u16, coil, alive = pins.take_outputs(wires)
+        sock.send(struct.pack(wire.TO_WORLD, now_ms, duty_u16, coil | alive << 1))
 
 
 if __name__ == "__main__":

@@ -42,9 +42,27 @@ STALL_MS = (
 )
 CLOCK_ROWS = 60_000  # five minutes of slots, for placing other processes' instants on the world's clock
 
-CAR_SETTINGS = ("wants_charge", "obeys_x1", "charger_a", "phases", "stored_wh", "ramp_up_a_s", "ramp_down_a_s")
-CIRCUIT_SETTINGS = ("diode", "shorted", "ventilation", "r_b_ohm", "r_c_ohm")
-CONTACTOR_SETTINGS = ("welded", "stuck_open")
+LINE_MAX = 65536
+
+Range = tuple[float, float]
+# Setting and its range; flags have none.
+CAR_SETTINGS: dict[str, Range | None] = {
+    "wants_charge": None,
+    "obeys_x1": None,
+    "charger_a": (0.0, 80.0),
+    "phases": (1, 3),
+    "stored_wh": (0.0, 1e6),
+    "ramp_up_a_s": (0.1, 1e4),
+    "ramp_down_a_s": (0.1, 1e4),
+}
+CIRCUIT_SETTINGS: dict[str, Range | None] = {
+    "diode": None,
+    "shorted": None,
+    "ventilation": None,
+    "r_b_ohm": (1.0, 1e6),
+    "r_c_ohm": (1.0, 1e6),
+}
+CONTACTOR_SETTINGS: dict[str, Range | None] = {"welded": None, "stuck_open": None}
 
 
 class CommandError(Exception):
@@ -69,6 +87,8 @@ class Control:
             reply = self._run(request)
         except (CommandError, ValueError) as error:
             reply = {"ok": False, "error": str(error)}
+        except RecursionError:
+            reply = {"ok": False, "error": "nested too deeply"}
         return json.dumps(reply).encode() + b"\n"
 
     def _run(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +129,7 @@ class Control:
         return self.clock[bisect.bisect_right(self.clock, (float(mono_ms), TICKS_PERIOD)) - 1][1]
 
     @staticmethod
-    def _set(target: object, values: object, allowed: tuple[str, ...]) -> None:
+    def _set(target: object, values: object, allowed: dict[str, Range | None]) -> None:
         if not isinstance(values, dict):
             raise CommandError("'car', 'circuit' and 'contactor' are JSON objects")
         for key, value in values.items():
@@ -120,6 +140,9 @@ class Control:
                 value = float(value)  # noqa: PLW2901
             if type(value) is not kind:
                 raise CommandError(f"{key} is a {kind.__name__}, not {value!r}")
+            limits = allowed[key]
+            if limits is not None and not limits[0] <= value <= limits[1]:  # NaN is in no range either
+                raise CommandError(f"{key} is {limits[0]:g}..{limits[1]:g}, not {value!r}")
             setattr(target, key, value)
 
 
@@ -207,6 +230,8 @@ class WorldProcess:
             client.close()
             return
         *lines, rest = (self._clients[client] + data).split(b"\n")
+        if len(rest) > LINE_MAX:
+            lines, rest = [*lines, b"too long"], b""
         self._clients[client] = rest
         for line in lines:
             reply = self.control.handle(line)

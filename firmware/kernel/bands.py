@@ -56,6 +56,10 @@ def evidence_ms(present: int, seen: int) -> int:
     return OTHER_MS
 
 
+def _less(total_ms: int, passed_ms: int) -> int:
+    return total_ms - passed_ms if total_ms > passed_ms else 0
+
+
 class PilotState:
     """The debounced state of the control pilot; INVALID until the first evidence is in."""
 
@@ -69,12 +73,13 @@ class PilotState:
         """Take one sample that stands for the last passed_ms milliseconds; returns the debounced state."""
         seen = band(high_mv, self.state)
         if seen != INVALID:
-            self.undefined_ms = 0
+            self.undefined_ms = _less(self.undefined_ms, passed_ms)
         elif self.undefined_ms < INVALID_MS:
             self.undefined_ms += passed_ms
         if seen == self.state:
+            # A sample of C takes back as much evidence as it lasted, no more: a level that is in C only now and then has left it.
+            self._seen_for_ms = _less(self._seen_for_ms, passed_ms) if seen == C else 0
             self._seen = seen
-            self._seen_for_ms = 0
             return self.state
         # In C all evidence against C adds up, whatever the level wanders through: the car has left C, wherever it goes.
         if seen != self._seen and self.state != C:

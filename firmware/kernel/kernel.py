@@ -1,6 +1,6 @@
 """One synchronous step of the safety kernel: inputs in, pilot signal and contactor command out.
 
-The kernel closes the contactor only while the station's lease, the car and its own checks all agree (docs/DESIGN law 1).
+The kernel closes the contactor only while the station's lease, the car and its own checks all agree (docs/design.md, "The lease").
 Numbers: project fact sheet on IEC 61851-1, sections 4 and 8.
 """
 
@@ -14,6 +14,7 @@ TTL_MAX_MS = 5000  # the pilot bounds what any station may ask for
 STOP_MS = 6200  # open under load no earlier than 6.0 s and no later than 6.5 s after X1 (sequence 10.2)
 F_HOLD_MS = 300  # state F is shown at least this long (Table A.5 as restated in the fact sheet)
 DUTY_SPACING_MS = 5000  # the duty changes at most every 5 s, except to X1 (sequence 6)
+LOST_MS = 10  # a mirror contact that falls while commanded closed: nobody told it to, so the coil has lost its power
 FEEDBACK_MS = 250  # a contactor follows its command within this time
 OVERRUN_MS = 40  # the charge pump holds the coil no longer: a later tick has lost control of the contactor
 PWM_SETTLE_MS = 20  # the negative level means something only after PWM has run this long
@@ -66,6 +67,7 @@ class Kernel:
         self._diode_good_ms = 0
         self._diode_bad_ms = 0
         self._mismatch_ms = 0
+        self._confirmed = False  # the mirror contact has followed the present closing
         self._valid_ms = 0
         self._open_ms = 0
 
@@ -165,9 +167,10 @@ class Kernel:
         self._open_ms = 0 if self.contacts_closed else _add(self._open_ms, passed_ms)
         if self.contacts_closed == self.close:
             self._mismatch_ms = 0
+            self._confirmed = self.close
             return
         self._mismatch_ms = _add(self._mismatch_ms, passed_ms)
-        if self._mismatch_ms >= FEEDBACK_MS:
+        if self._mismatch_ms >= (LOST_MS if self.close and self._confirmed else FEEDBACK_MS):
             self.faults |= faults.NOT_CLOSED if self.close else faults.WELDED
 
     def _clear_faults(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
 from collections.abc import Callable
 from typing import Protocol
 
@@ -75,6 +76,10 @@ class PilotPort:
             while True:
                 if self._line is None and self._loop.time() >= self._open_next_s:
                     self._open()
+                # What has arrived while this loop was busy elsewhere is heard first: our own delay is not the pilot's silence.
+                # Asked first whether there is anything: on a serial line an empty read means "nothing yet" as well as "gone".
+                if self._line is not None and select.select([self._line.fileno()], [], [], 0)[0]:
+                    self._readable()
                 self.link.tick(self._now_ms())
                 self._flush()
                 self._pass_on()

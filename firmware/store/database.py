@@ -16,6 +16,10 @@ class StoreError(Exception):
     """The data folder or a database in it cannot be used; the text names the file and the remedy."""
 
 
+JOURNAL_WAIT_S = 0.05
+"""How long the event journal waits for a lock: it runs on the loop that renews the lease, and may lose a row instead."""
+
+
 class DataDirLock:
     """Holds a data folder for one process, for as long as that process lives, however it ends.
 
@@ -43,6 +47,11 @@ class DataDirLock:
         self._file.close()
 
 
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a database only to look: takes no lock that its writer would have to wait for. Raises sqlite3.Error."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=2.0)
+
+
 def open_database(path: Path, durable: bool) -> sqlite3.Connection:
     """Open or create a database; `durable` makes every commit wait for the disk, and reads all of it once for damage.
 
@@ -51,7 +60,7 @@ def open_database(path: Path, durable: bool) -> sqlite3.Connection:
     connection = None
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, isolation_level=None, timeout=2.0)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=2.0 if durable else JOURNAL_WAIT_S)
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise sqlite3.OperationalError(f"no write-ahead log here, only journal mode {mode}")

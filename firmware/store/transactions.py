@@ -101,4 +101,5 @@ class Transactions:
 
     def open(self) -> list[Transaction]:
         """Transactions that have begun and not ended, oldest first."""
-        return [transaction for transaction in self.all() if transaction.stopped_unix_ms is None]
+        query = f"SELECT {_COLUMNS} FROM transactions WHERE stopped_unix_ms IS NULL ORDER BY ref"  # noqa: S608
+        return [Transaction(*row) for row in self._db.execute(query).fetchall()]

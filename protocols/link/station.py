@@ -8,6 +8,8 @@ from . import frame, messages
 LOST_MS = 400  # four missed STATEs: the pilot is gone
 HELLO_MS = 200  # how often to ask for the pilot's HELLO while it has not come
 
+CLEAR_REPEATS = 3  # "clear" is said in so many LEASEs, in case one is lost; saying it twice does no harm
+
 _SEQ = 0x10000
 
 
@@ -94,8 +96,8 @@ class StationLink:
             self._send_lease(state)
 
     def clear_faults(self) -> None:
-        """Ask the pilot, once, to clear what may be cleared by command."""
-        self._clear = 1
+        """Ask the pilot to clear what may be cleared by command."""
+        self._clear = CLEAR_REPEATS
 
     def receive(self, data: "bytes | bytearray", now_ms: int) -> None:
         """Bytes from the line."""
@@ -181,10 +183,11 @@ class StationLink:
                 self._mode,
                 self._limit_ma,
                 self._ttl_ms,
-                self._clear,
+                1 if self._clear else 0,
             ]
         )
-        self._clear = 0
+        if self._clear:
+            self._clear -= 1
         if self._mode:
             self.leases_sent += 1
 

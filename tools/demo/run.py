@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -15,7 +16,7 @@ from typing import Any
 
 from pilotwire.firmware.store.database import StoreError
 from pilotwire.tools.demo.scenario import STEPS, DemoError, Outcome, play
-from pilotwire.tools.demo.stage import UNIX_MS, RealStage, Stage, VirtualStage
+from pilotwire.tools.demo.stage import RealStage, Stage, VirtualStage
 from pilotwire.tools.peers.csms import CsmsError
 from pilotwire.tools.rig import virtual_clock
 from pilotwire.tools.rig.process import RigError
@@ -42,6 +43,12 @@ def main(argv: list[str] | None = None) -> int:
         "--report", type=Path, default=Path("demo-report"), metavar="FOLDER", help="default: %(default)s"
     )
     args = parser.parse_args(argv)
+    try:
+        args.report.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--report {args.report}: cannot be made: {error.strerror}")
+    # SIGTERM ends the demo like Ctrl-C does: everything it started is stopped and its files are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pilotwire-demo-") as scratch:
         try:
@@ -49,12 +56,12 @@ def main(argv: list[str] | None = None) -> int:
                 if args.fast:
                     outcome = virtual_clock.run(
                         lambda loop: _run(
-                            VirtualStage(Path(scratch), loop), update, args.report, VIRTUAL_PANEL_PERIOD_S, UNIX_MS
+                            VirtualStage(Path(scratch), loop), update, args.report, VIRTUAL_PANEL_PERIOD_S
                         )
                     )
                 else:
                     stage = RealStage(Path(scratch))
-                    outcome = asyncio.run(_run(stage, update, args.report, PANEL_PERIOD_S, None))
+                    outcome = asyncio.run(_run(stage, update, args.report, PANEL_PERIOD_S))
         except (DemoError, RigError, CsmsError, StoreError, OSError) as error:
             print(f"demo failed: {error}", file=sys.stderr)
             return 1
@@ -76,7 +83,7 @@ def _view(lines: bool) -> Any:
         yield panel.update
 
 
-async def _run(stage: Stage, update: Update, folder: Path, period_s: float, unix_at_zero_ms: float | None) -> Outcome:
+async def _run(stage: Stage, update: Update, folder: Path, period_s: float) -> Outcome:
     """Play on the stage with the view following, then write the report."""
     loop = asyncio.get_running_loop()
     started_s = loop.time()
@@ -92,13 +99,12 @@ async def _run(stage: Stage, update: Update, folder: Path, period_s: float, unix
         followed = asyncio.ensure_future(_follow(stage, update, step, started_s, period_s))
         try:
             await _online(stage)
-            world_zero_unix_ms = time.time() * 1000 - stage.world_row()["t_ms"]
             outcome = await play(stage, show)
             outcome.note = stage.note
         finally:
             followed.cancel()
             await asyncio.gather(followed, return_exceptions=True)
-        _report(stage, outcome, folder, world_zero_unix_ms if unix_at_zero_ms is None else unix_at_zero_ms)
+        _report(stage, outcome, folder)
         return outcome
     finally:
         await stage.stop()
@@ -127,14 +133,14 @@ def _look(stage: Stage) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     return stage.snapshot(), stage.world_row()
 
 
-def _report(stage: Stage, outcome: Outcome, folder: Path, unix_at_zero_ms: float) -> None:
+def _report(stage: Stage, outcome: Outcome, folder: Path) -> None:
     from pilotwire.tools.demo.report import write_report  # noqa: PLC0415 - matplotlib costs a second
 
     _, trace = stage.history()
     journal = stage.journal()
-    readings = [{**row["data"], "unix_ms": row["unix_ms"]} for row in journal if row["name"] == "MeterRead"]
-    for reading in readings:
-        del reading["at_ms"]  # the station's monotonic clock; the wall clock is what both sides share
+    readings = [
+        {**row["data"], "at_ms": stage.world_ms(row["data"]["at_ms"])} for row in journal if row["name"] == "MeterRead"
+    ]
     summary = {
         "name": "pilotwire demo",
         "note": stage.note,
@@ -144,7 +150,7 @@ def _report(stage: Stage, outcome: Outcome, folder: Path, unix_at_zero_ms: float
         "faults": outcome.faults,
         "marks_ms": [{"t_ms": t_ms, "label": label} for t_ms, label in outcome.marks],
     }
-    write_report(folder, trace, readings, outcome.marks, summary, unix_at_trace_zero_ms=unix_at_zero_ms)
+    write_report(folder, trace, readings, outcome.marks, summary)
     _write_journal(folder / "events.jsonl", journal)
 
 

@@ -101,7 +101,9 @@ def _account(stage: Stage, meter_wh: float, marks: list[tuple[float, str]]) -> O
     energies = {
         "central system": float(ledger.transactions[0].energy_wh or 0),
         "meter register, read by a third party": meter_wh,
-        "integral of the journal's readings": integrate_power_wh([(row["at_ms"], row["power_w"]) for row in readings]),
+        "integral of the journal's readings": integrate_power_wh(
+            [(stage.world_ms(row["at_ms"]), row["power_w"]) for row in readings]
+        ),
         "integral of the circuit's true power": float(stage.world_row()["energy_true_wh"]),
     }
     off = disagreement(energies)

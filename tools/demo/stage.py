@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from pilotwire.firmware.store.database import open_database
+from pilotwire.firmware.store.database import open_reader
 from pilotwire.firmware.store.events import EventJournal
 from pilotwire.tools.peers.csms import CsmsProcess
 from pilotwire.tools.rig.clients import WorldClient
-from pilotwire.tools.rig.in_process import UNIX_MS, InProcessRig
+from pilotwire.tools.rig.in_process import InProcessRig
 from pilotwire.tools.rig.rig import Rig
 from pilotwire.tools.rig.settings import CHARGE_POINT, RigSettings
 from pilotwire.tools.rig.virtual_clock import VirtualClockLoop
@@ -54,6 +54,10 @@ class Stage(Protocol):
 
     def journal(self) -> list[dict[str, Any]]:
         """The station's event journal."""
+        ...
+
+    def world_ms(self, at_ms: float) -> int:
+        """The world's clock at an instant of the station's: the world's stands still while the machine is busy."""
         ...
 
     def check_alive(self) -> None:
@@ -117,11 +121,15 @@ class RealStage:
 
     def journal(self) -> list[dict[str, Any]]:
         """From the station's file, while it goes on writing."""
-        connection = open_database(self.rig.folder / "data" / "events.db", durable=False)
+        connection = open_reader(self.rig.data_dir / "events.db")
         try:
             return EventJournal(connection).rows()
         finally:
             connection.close()
+
+    def world_ms(self, at_ms: float) -> int:
+        """Both clocks are the system's monotonic one, less what the world did not count."""
+        return self._world.at(at_ms)
 
     def check_alive(self) -> None:
         """All processes."""
@@ -199,6 +207,10 @@ class VirtualStage:
         assert self.rig.service is not None
         return self.rig.service.journal.rows()
 
+    def world_ms(self, at_ms: float) -> int:
+        """One clock for all."""
+        return self.rig.world_ms(at_ms)
+
     def check_alive(self) -> None:
         """The world's task."""
         self.rig.check_alive()
@@ -212,6 +224,3 @@ class VirtualStage:
     def _busy(self) -> bool:
         service = self.rig.service
         return self._waiting > 0 or (service is not None and service.awaiting_reply)
-
-
-__all__ = ["UNIX_MS", "RealStage", "Stage", "VirtualStage"]

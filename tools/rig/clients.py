@@ -16,6 +16,7 @@ class WorldClient:
     """Requests to the world's control port (boards/sim/world_main.py)."""
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self._sock = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
         self._file = self._sock.makefile("rb")
 
@@ -32,6 +33,10 @@ class WorldClient:
         if not reply["ok"]:
             raise RigError(f"the world refused {cmd}: {reply['error']}")
         return reply
+
+    def send(self, data: bytes) -> None:
+        """Raw bytes, for those who test what the world makes of them."""
+        self._sock.sendall(data)
 
     def now_ms(self) -> int:
         """The world's clock."""

@@ -7,16 +7,18 @@ same Modbus server over loopback TCP.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from pathlib import Path
 from typing import Any
 
+from pilotwire.boards.sim import pins
 from pilotwire.boards.sim.board import build_meter
 from pilotwire.boards.sim.meter import SimMeter
 from pilotwire.boards.sim.world import World
 from pilotwire.firmware.config import parse
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
-from pilotwire.firmware.pilot import frontend
+from pilotwire.firmware.pilot.frontend import cp_u16
 from pilotwire.firmware.pilot.program import TICK_MS, Pilot
 from pilotwire.firmware.shell.service import Ports, Service
 from pilotwire.hal.machine import Machine, Wires
@@ -74,6 +76,10 @@ class InProcessRig:
         assert self.service is not None
         return self.service.snapshot()
 
+    def world_ms(self, at_ms: float) -> int:
+        """The world's clock at an instant of the loop's."""
+        return int(at_ms - self._started_s * 1000)
+
     def check_alive(self) -> None:
         """Raise what ended the world, if anything did."""
         if self._ticking is not None and self._ticking.done():
@@ -88,6 +94,7 @@ class InProcessRig:
             await asyncio.gather(self._ticking, return_exceptions=True)
         await self.meter.stop()
         self._pilot_end.close()
+        self._station_end.close()
 
     async def _tick(self) -> None:
         due_s = self._loop.time()
@@ -99,16 +106,15 @@ class InProcessRig:
     def _one_tick(self) -> None:
         wires = self._wires
         high_mv, low_mv, closed = self.world.inputs()
-        wires.adc_u16[frontend.CP_HIGH] = frontend.cp_u16(high_mv)
-        wires.adc_u16[frontend.CP_LOW] = frontend.cp_u16(low_mv)
-        wires.level[frontend.CONTACTS] = int(closed)
+        pins.put_inputs(wires, cp_u16(high_mv), cp_u16(low_mv), int(closed))
         try:
             received = self._pilot_end.recv(1024)
-        except BlockingIOError:
-            received = b""
+        except (BlockingIOError, ConnectionError):
+            received = b""  # nothing there, or no station at the other end: a serial line knows no difference
         out = self._pilot.tick(self.world.now_ms % TICKS_PERIOD, received)
         if out:
-            self._pilot_end.send(out)
-        duty = wires.duty_u16[frontend.CP_PWM] / 65535
-        self.world.set_outputs(duty, bool(wires.level[frontend.COIL]), wires.level[frontend.ALIVE])
+            with contextlib.suppress(ConnectionError):
+                self._pilot_end.send(out)
+        duty_u16, coil, alive = pins.take_outputs(wires)
+        self.world.set_outputs(duty_u16 / 65535, bool(coil), alive)
         self.world.advance(TICK_MS)

@@ -153,16 +153,16 @@ class Rig:
 
     def close(self) -> None:
         """End everything, station first, and leave nothing behind but the folder."""
-        for name in ("station", "pilot", "world", "meter"):
-            if name in self._processes:
-                self._processes[name].stop()
-        if self.world is not None:
-            self.world.close()
-        if self.csms is not None:
-            self.csms.stop()
-        self._pilot_line.close()
-        with contextlib.suppress(OSError):
-            self.status_socket.unlink()
+        with contextlib.ExitStack() as last_to_first:  # so that one that resists does not save the others
+            last_to_first.callback(self.status_socket.unlink, missing_ok=True)
+            last_to_first.callback(self._pilot_line.close)
+            if self.csms is not None:
+                last_to_first.callback(self.csms.stop)
+            if self.world is not None:
+                last_to_first.callback(self.world.close)
+            for name in ("meter", "world", "pilot", "station"):
+                if name in self._processes:
+                    last_to_first.callback(self._processes[name].stop)
 
     def _start(
         self, name: str, argv: list[str], line: int | None = None, environment: dict[str, str] | None = None
