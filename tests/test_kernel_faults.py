@@ -48,7 +48,7 @@ CAUSES = [
     (undefined, PILOT_INVALID, 205),
     (above_13_v, PILOT_INVALID, 205),
     (no_diode, DIODE, 55),
-    (contacts_fall, NOT_CLOSED, 255),
+    (contacts_fall, NOT_CLOSED, 25),
     (lost_time, OVERRUN, 41),
 ]
 
@@ -162,6 +162,32 @@ def test_a_short_disturbance_of_the_negative_level_is_no_fault() -> None:
         bench.run(45)
         bench.low_mv = -12000
         bench.never("a fault", lambda: bench.kernel.faults or not bench.kernel.close, 20)
+
+
+def test_contacts_that_have_not_closed_yet_have_250_ms_for_it() -> None:
+    bench = KernelBench()
+    bench.contact_delay_ms = 240
+    bench.charging()
+    assert bench.kernel.faults == 0
+
+    stuck = KernelBench()
+    stuck.stuck_open = True
+    stuck.level_mv, stuck.granted_ma = LEVEL_C, 16000
+    stuck.run_until("close", lambda: stuck.kernel.close, 1000)
+    assert 245 <= stuck.run_until("the fault", lambda: stuck.kernel.faults == NOT_CLOSED, 1000) <= 260
+
+
+def test_a_mirror_contact_that_bounces_for_one_tick_is_no_fault() -> None:
+    bench = KernelBench().charging()
+    bench.contact_delay_ms = 0
+    for _ in range(20):
+        bench.contacts, bench.stuck_open = False, True
+        bench.tick()
+        bench.stuck_open = False
+        bench.tick()
+        assert bench.contacts
+    assert bench.kernel.faults == 0
+    assert bench.kernel.close
 
 
 @pytest.mark.parametrize("ending", ["lease", "car"])

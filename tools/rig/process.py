@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -21,8 +22,18 @@ class RigError(Exception):
     """A part of the rig did not do what it must; the text says which, and quotes the end of its log."""
 
 
+HARDWARE_NICE = -15
+
+
 def _die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _be_hardware() -> None:
+    """What stands for hardware would have a processor of its own: it goes first, where this user may say so."""
+    _die_with_parent()
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, HARDWARE_NICE)
 
 
 class Process:
@@ -33,8 +44,10 @@ class Process:
         name: str,
         argv: list[str],
         log: Path,
+        *,
         line: int | None = None,
         environment: Mapping[str, str] | None = None,
+        hardware: bool = False,
     ) -> None:
         self.name = name
         self._log = log
@@ -45,7 +58,8 @@ class Process:
                 stdout=subprocess.PIPE if line is None else line,
                 stderr=stderr,
                 env={**os.environ, **(environment or {})},
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread of ours holds a lock across fork
+                # No thread of ours holds a lock across the fork.
+                preexec_fn=_be_hardware if hardware else _die_with_parent,  # noqa: PLW1509
             )
 
     @property

@@ -22,6 +22,9 @@ PACKAGE_ROOT = Path(pilotwire.__file__).parents[1]
 PILOT_MODULE = "pilotwire.boards.sim.pilot_main"
 
 
+HARDWARE = ("world", "meter", "pilot")
+
+
 def find_micropython() -> Path | None:
     """The MicroPython interpreter beside this Python, or None where there is no wheel for this machine."""
     path = Path(sys.executable).parent / "micropython"
@@ -167,7 +170,14 @@ class Rig:
     def _start(
         self, name: str, argv: list[str], line: int | None = None, environment: dict[str, str] | None = None
     ) -> Process:
-        process = Process(name, argv, self.folder / f"{name}.log", line, environment)
+        process = Process(
+            name,
+            argv,
+            self.folder / f"{name}.log",
+            line=line,
+            environment=environment,
+            hardware=name in HARDWARE,
+        )
         self._processes[name] = process
         return process
 
