@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import weakref
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -38,6 +39,7 @@ class Desk:
     def __init__(self, path: Path | str = ":memory:", **settings: Any) -> None:
         self.settings = ChargePointSettings(**{"vendor": "Pilotwire", "model": "Desk", **settings})
         self.db = sqlite3.connect(path, isolation_level=None)
+        weakref.finalize(self, self.db.close)  # a desk has no end of its own; Python 3.13 warns of databases left open
         self.now_ms = 1_000
         self.unix_ms = NOON
         self.texts: list[str] = []
