@@ -156,8 +156,13 @@ class OcppPort:
             self._socket = None
             self._core.disconnected(self._now_ms())
             self._wake.set()
-            with contextlib.suppress(Exception), self._count_as_waiting():
-                await socket.close()
+            try:
+                with contextlib.suppress(Exception), self._count_as_waiting():
+                    await socket.close()
+            finally:
+                # Whatever became of the closing handshake: in Debian 12's Python 3.11.2 its time-out is lost in a task that is
+                # being cancelled, and the descriptor would stay open towards a peer that says nothing.
+                socket.transport.abort()
         return accepted
 
     async def _ping(self, socket: ClientConnection) -> None:
