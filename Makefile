@@ -10,14 +10,15 @@ CSMS_CONSTRAINTS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test verify lint lock clean
+.PHONY: help setup demo test verify verify-kernel lint lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    watch a simulated car charge through the real stack   (ARGS="--headless", ARGS="--fast", ARGS="--help")'
 	@echo 'make test    lint, types, import contracts and all tests           (PYTEST="-k config" narrows the tests)'
 	@echo 'make lint    the same without the tests'
-	@echo 'make verify  everything that must be true before a merge'
+	@echo 'make verify  the tests and all long proofs'
+	@echo 'make verify-kernel  only those of the safety kernel: state space, mutants, timing, two interpreters (15 min)'
 	@echo 'make setup   only the set-up that the others do by themselves      (PYTHON=/path/to/python3.12 chooses one)'
 	@echo 'make lock    write the versions of this environment to .ci/, which only .ci/run uses'
 	@echo 'make clean   remove caches, built files and both environments'
@@ -70,7 +71,10 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 
-verify: test
+verify: test verify-kernel
+
+verify-kernel: $(VENV)/.dev
+	@$(BIN)/python tests/verify.py kernel
 
 # --- house-keeping
 

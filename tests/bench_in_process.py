@@ -10,21 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pilotwire.boards.sim import pins
+from pilotwire.boards.sim import parameters, pins, signals
 from pilotwire.boards.sim.car import Car
 from pilotwire.boards.sim.world import World
-from pilotwire.firmware.kernel.kernel import MODE_AC, MODE_NONE
+from pilotwire.firmware.kernel import params
+from pilotwire.firmware.kernel.lease import MODE_AC, MODE_NONE
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
-from pilotwire.firmware.pilot.frontend import cp_u16
 from pilotwire.firmware.pilot.program import TICK_MS, Pilot
 from pilotwire.hal.machine import Machine, Wires
 from pilotwire.protocols.link.station import StationLink
+from pilotwire.tools.rig.settings import SHORT_PAUSES
+
+Changes = tuple[tuple[int, int], ...]
 
 
 class Bench:
-    """One connector. `pilot_alive` and `station_alive` say who takes part; a dead one is simply no longer called."""
+    """One connector. `pilot_alive` and `station_alive` say who takes part; a dead one is simply no longer called.
 
-    def __init__(self, car: Car | None = None, max_ma: int = 32000, pilot_start_ms: int = 0) -> None:
+    `changes` are what differs from the simulated board's own parameters. By default the contactor need not rest between two
+    closings; () leaves the parameters as they are.
+    """
+
+    def __init__(
+        self, car: Car | None = None, changes: Changes = SHORT_PAUSES, max_ma: int = 32000, pilot_start_ms: int = 0
+    ) -> None:
         self.world = World(car)
         self.tick_ms = TICK_MS
         self.pilot_alive = True
@@ -32,7 +41,7 @@ class Bench:
         self.events: list[object] = []
         self.line_to_pilot: Callable[[bytes], bytes] = lambda data: data
         self.line_to_station: Callable[[bytes], bytes] = lambda data: data
-        self._max_ma = max_ma
+        self._changes = ((params.MAX_MA, max_ma), *changes)
         self._pilot_start_ms = pilot_start_ms
         self._boots = 0
         self._to_pilot = b""
@@ -48,7 +57,9 @@ class Bench:
         """Power up a pilot board: new wires, new boot number."""
         self._boots += 1
         self.wires = Wires()
-        self.pilot = Pilot(Machine(self.wires), self._max_ma, 1000 + self._boots, "bench pilot")
+        block = parameters.build(self._changes)
+        self.world.second_contactor = block.fitted(params.SECOND)
+        self.pilot = Pilot(Machine(self.wires), block, 1000 + self._boots, "bench pilot")
         self.pilot_alive = True
         self._to_pilot = b""
 
@@ -57,10 +68,11 @@ class Bench:
         self.station = StationLink("bench station")
         self.station_alive = True
 
-    def permit(self, limit_ma: int, ttl_ms: int = 1000) -> None:
-        """The station grants limit_ma from now on; 0 withdraws."""
-        mode = MODE_AC if limit_ma else MODE_NONE
-        self.station.set_lease(mode, limit_ma, ttl_ms if limit_ma else 0, self.now_ms)
+    def permit(self, limit_ma: int, ttl_ms: int = 1000, mode: int = MODE_AC, phases: int = 0) -> None:
+        """The station grants limit_ma from now on; in MODE_AC 0 withdraws, in the others it permits the 5 % duty without power."""
+        if mode == MODE_AC and not limit_ma:
+            mode, ttl_ms = MODE_NONE, 0
+        self.station.set_lease(mode, limit_ma, ttl_ms, self.now_ms, phases)
 
     def run(self, ms: int) -> None:
         """Pass time, at least one tick."""
@@ -109,11 +121,20 @@ class Bench:
 
     def _pilot_tick(self) -> None:
         world, wires = self.world, self.wires
-        high_mv, low_mv, closed = world.inputs()
-        pins.put_inputs(wires, cp_u16(high_mv), cp_u16(low_mv), int(closed))
+        pins.put_inputs(wires, *signals.read(world))
         received, self._to_pilot = self._to_pilot, b""
         out = self.pilot.tick((self._pilot_start_ms + world.now_ms) % TICKS_PERIOD, received)
-        duty_u16, coil, alive = pins.take_outputs(wires)
-        world.set_outputs(duty_u16 / 65535, bool(coil), alive)
+        signals.write(world, *pins.take_outputs(wires))
         if out and self.station_alive:
             self.station.receive(self.line_to_station(out), world.now_ms)
+
+
+def drive(world: World, duty: float, close: bool, ms: int, **outputs: int) -> None:
+    """A pilot board without a program, only its pins: the alive wave turns every 5 ms, `outputs` are names of signals.Outputs.
+
+    All phases are closed unless `close_phases` says otherwise.
+    """
+    levels = {"close_phases": int(close), **outputs}
+    for _ in range(0, ms, 5):
+        world.set_outputs(signals.Outputs(duty, int(close), world.now_ms // 5 % 2, **levels))
+        world.advance(5)

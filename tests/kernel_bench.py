@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pilotwire.firmware.kernel import duty
-from pilotwire.firmware.kernel.kernel import MODE_AC, Inputs, Kernel
+from pilotwire.firmware.kernel import duty, params, table, variants
+from pilotwire.firmware.kernel.inputs import Inputs
+from pilotwire.firmware.kernel.kernel import Kernel
+from pilotwire.firmware.kernel.lease import MODE_AC
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
 
 LEVEL_A = 12000
@@ -19,49 +21,82 @@ LEVEL_E = 0
 LEVEL_F = -12000
 LEVEL_UNDEFINED = -5000
 
+# Nothing but contactor and pilot wire, and no rest between closings: what is added is said by the test.
+BARE = ((params.FITTED, 0), (params.MIN_OFF_MS, 0), (params.FAULT_OFF_MS, 0))
+
+
+def block(*changes: tuple[int, int]) -> tuple[int, ...]:
+    """A block of parameters: IEC, bare, with these (index, value) changes."""
+    values = variants.IEC
+    for index, value in (*BARE, *changes):
+        values = params.changed(values, index, value)
+    return values
+
+
+def parameters(*changes: tuple[int, int]) -> params.Parameters:
+    """The same, sealed."""
+    values = block(*changes)
+    return params.Parameters(values, params.seal(values))
+
 
 class KernelBench:
-    """One kernel. `now_ms` counts on without end; the kernel gets it modulo 2**30."""
+    """One kernel. `now_ms` counts on without end; the kernel gets it modulo 2**30.
 
-    def __init__(self, max_ma: int = 32000, start_ms: int = 0) -> None:
-        self.kernel = Kernel(max_ma)
+    `inputs` may be set freely, but for the pilot wire's levels, which follow level_mv and low_mv, and the contacts, which follow
+    the commands (`contacts`, `phase_contacts`) unless `stuck_open` or `welded`.
+    """
+
+    def __init__(self, *changes: tuple[int, int], start_ms: int = 0) -> None:
+        self.kernel = Kernel(parameters(*changes))
+        self.inputs = Inputs()
         self.now_ms = start_ms
         self.level_mv = LEVEL_A
         self.low_mv = -12000
         """The negative level while there is PWM; -12000 is a car with its diode."""
         self.contacts = False
+        self.phase_contacts = False
         self.contact_delay_ms = 20
         self.stuck_open = False
         self.welded = False
         self.granted_ma: int | None = None
         """While not None: a lease of ttl_ms is granted every 100 ms, as a station does."""
+        self.mode = MODE_AC
+        self.phases = 0
         self.ttl_ms = 1000
-        self._inputs = Inputs()
         self._granted_at_ms = start_ms - 1000
         self._moving_ms = 0
+        self._phases_moving_ms = 0
 
     @property
     def clock_ms(self) -> int:
         """What the kernel is told as time."""
         return self.now_ms % TICKS_PERIOD
 
+    @property
+    def missing(self) -> list[str]:
+        """Names of the kernel's conditions that do not hold, for messages."""
+        return [name for bit, name in enumerate(table.CONDITION_NAMES) if not self.kernel.conditions >> bit & 1]
+
     def tick(self, ms: int = 5) -> None:
         """Pass ms and step the kernel once."""
         self.now_ms += ms
-        self._move_contacts(ms)
-        kernel = self.kernel
-        inputs = self._inputs
-        inputs.cp_high_mv = LEVEL_F if kernel.duty == duty.DUTY_F else self.level_mv
+        kernel, inputs = self.kernel, self.inputs
+        self.contacts, self._moving_ms = self._moved(kernel.close, self.contacts, self._moving_ms + ms)
+        self.phase_contacts, self._phases_moving_ms = self._moved(
+            kernel.close_phases, self.phase_contacts, self._phases_moving_ms + ms
+        )
+        inputs.cp_high_mv = LEVEL_F if kernel.duty == duty.DUTY_F else LEVEL_A if kernel.cp_off else self.level_mv
         inputs.cp_low_mv = inputs.cp_high_mv if kernel.duty in (duty.DUTY_F, duty.DUTY_X1) else self.low_mv
         inputs.contacts_closed = self.contacts
+        inputs.phases_closed = self.phase_contacts
         kernel.step(self.clock_ms, inputs)
         if self.granted_ma is not None and self.now_ms - self._granted_at_ms >= 100:
             self.grant(self.granted_ma)
 
     def grant(self, limit_ma: int) -> bool:
-        """One lease of ttl_ms, issued now."""
+        """One lease of ttl_ms in `mode`, issued now."""
         self._granted_at_ms = self.now_ms
-        return self.kernel.lease(MODE_AC, limit_ma, self.ttl_ms, self.clock_ms)
+        return self.kernel.lease(self.mode, limit_ma, self.ttl_ms, self.phases, self.clock_ms)
 
     def run(self, ms: int, tick_ms: int = 5) -> None:
         """Pass time in equal ticks."""
@@ -91,15 +126,11 @@ class KernelBench:
         self.run_until("contacts closed", lambda: self.kernel.contacts_closed, 3000)
         return self
 
-    def _move_contacts(self, ms: int) -> None:
-        if self.kernel.close == self.contacts:
-            self._moving_ms = 0
-            return
-        self._moving_ms += ms
-        if self._moving_ms < self.contact_delay_ms:
-            return
-        self._moving_ms = 0
-        if self.kernel.close and not self.stuck_open:
-            self.contacts = True
-        elif not self.kernel.close and not self.welded:
-            self.contacts = False
+    def _moved(self, command: bool, contacts: bool, moving_ms: int) -> tuple[bool, int]:
+        if command == contacts:
+            return contacts, 0
+        if moving_ms < self.contact_delay_ms:
+            return contacts, moving_ms
+        if command:
+            return not self.stuck_open, 0
+        return self.welded, 0

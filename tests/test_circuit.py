@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pilotwire.boards.sim.car import Car, advertised_a
-from pilotwire.boards.sim.circuit import SOURCE_MV, EvCircuit, parallel_ohm
-from pilotwire.boards.sim.contactor import CLOSE_DELAY_MS, HOLD_MS, OPEN_DELAY_MS, Contactor
+from pilotwire.boards.sim.circuit import SOURCE_MV, EvCircuit, parallel_ohm, source_levels_mv
+from pilotwire.boards.sim.contactor import CLOSE_DELAY_MS, HOLD_MS, OPEN_DELAY_MS, ChargePump, Contactor
 
 # R total in ohms and the high level in volts: fact sheet on IEC 61851-1, section 1 ("Voltage on CP", marked [D]).
 SHEET = [
@@ -56,6 +56,13 @@ def test_a_short_to_earth_takes_both_half_waves_to_zero(plugged: bool) -> None:
     assert abs(low) <= 1
 
 
+def test_a_foreign_source_holds_the_wire_whatever_station_and_car_do() -> None:
+    for circuit in (EvCircuit(), EvCircuit(plugged=True, s2_closed=True, shorted=True)):
+        circuit.held, circuit.held_mv = True, -4321.0
+        for duty in (0.0, 0.5, 1.0):
+            assert circuit.levels_mv(duty) == (-4321, -4321)
+
+
 @pytest.mark.parametrize(
     "circuit", [EvCircuit(), EvCircuit(plugged=True), EvCircuit(plugged=True, s2_closed=True)], ids=repr
 )
@@ -70,68 +77,50 @@ def test_parallel_resistors_are_what_ohm_says() -> None:
     assert parallel_ohm(2740.0, 270.0) == pytest.approx(245.8, abs=0.1)
 
 
+@pytest.mark.parametrize(("duty", "levels"), [(1.0, (12000, 12000)), (0.5, (12000, -12000)), (0.0, (-12000, -12000))])
+def test_the_unloaded_source_shows_its_own_levels(duty: float, levels: tuple[int, int]) -> None:
+    assert source_levels_mv(duty) == levels
+    assert EvCircuit().levels_mv(duty) == levels
+
+
 # Contactor
 
 
-def drive(contactor: Contactor, command: bool, ms: int, wave: bool = True) -> None:
-    """Pass ms with this command; the alive wave turns every 5 ms, or stands still."""
-    for passed_ms in range(ms):
-        if wave and passed_ms % 5 == 0:
-            contactor.drive(passed_ms // 5 % 2)
-        contactor.step(command)
+def drive(contactor: Contactor, powered: bool, ms: int) -> None:
+    for _ in range(ms):
+        contactor.step(powered)
 
 
-def steps_until(contactor: Contactor, closed: bool, command: bool, wave: bool) -> int:
+def steps_until(contactor: Contactor, closed: bool, powered: bool) -> int:
     for passed_ms in range(1, 500):
-        drive(contactor, command, 1, wave=False)
-        if wave:
-            contactor.drive(passed_ms // 5 % 2)
+        contactor.step(powered)
         if contactor.closed == closed:
             return passed_ms
     raise AssertionError(f"contacts did not become closed={closed}")
 
 
-def running() -> Contactor:
-    """A contactor whose pump is charged by the wave and whose contacts are open."""
-    contactor = Contactor()
-    drive(contactor, False, 100)
-    return contactor
-
-
 def test_contacts_follow_the_coil_after_their_delays() -> None:
-    contactor = running()
-    assert steps_until(contactor, closed=True, command=True, wave=True) == CLOSE_DELAY_MS
-    assert steps_until(contactor, closed=False, command=False, wave=True) == OPEN_DELAY_MS
+    contactor = Contactor()
+    assert steps_until(contactor, closed=True, powered=True) == CLOSE_DELAY_MS
+    assert steps_until(contactor, closed=False, powered=False) == OPEN_DELAY_MS
+
+
+def test_the_delays_of_a_contactor_can_be_chosen() -> None:
+    contactor = Contactor(close_ms=40, open_ms=7)
+    assert steps_until(contactor, closed=True, powered=True) == 40
+    assert steps_until(contactor, closed=False, powered=False) == 7
 
 
 def test_a_command_shorter_than_the_delay_moves_nothing() -> None:
-    contactor = running()
+    contactor = Contactor()
     for _ in range(20):
         drive(contactor, True, CLOSE_DELAY_MS - 1)
         drive(contactor, False, 5)
         assert not contactor.closed
 
 
-def test_without_a_wave_a_command_does_nothing() -> None:
-    contactor = Contactor()
-    drive(contactor, True, 1000, wave=False)
-    assert not contactor.coil
-    assert not contactor.closed
-
-
-@pytest.mark.parametrize("level", [0, 1])
-def test_when_the_wave_stops_the_contacts_open_within_65_ms(level: int) -> None:
-    contactor = running()
-    drive(contactor, True, 200)
-    assert contactor.closed
-    contactor.drive(1 - level)
-    contactor.drive(level)
-    took_ms = steps_until(contactor, closed=False, command=True, wave=False)
-    assert HOLD_MS <= took_ms <= 65
-
-
 def test_a_welded_contact_stays_closed_and_a_stuck_one_open() -> None:
-    contactor = running()
+    contactor = Contactor()
     drive(contactor, True, 100)
     contactor.welded = True
     drive(contactor, False, 1000)
@@ -143,6 +132,45 @@ def test_a_welded_contact_stays_closed_and_a_stuck_one_open() -> None:
     drive(contactor, True, 1000)
     assert contactor.coil
     assert not contactor.closed
+
+
+@pytest.mark.parametrize("powered", [False, True])
+def test_the_mirror_contact_reports_the_contacts_unless_it_is_stuck_itself(powered: bool) -> None:
+    contactor = Contactor()
+    drive(contactor, powered, 100)
+    assert contactor.reported is powered
+    contactor.mirror_open = True
+    assert contactor.reported is False
+    contactor.mirror_open = False
+    contactor.mirror_closed = True
+    assert contactor.reported is True
+    assert contactor.closed is powered
+
+
+# Charge pump
+
+
+def test_there_is_no_coil_voltage_without_a_wave() -> None:
+    pump = ChargePump()
+    assert not any(pump.step() for _ in range(1000))
+
+
+def test_a_wave_of_100_hz_keeps_the_pump_charged() -> None:
+    pump = ChargePump()
+    for passed_ms in range(1000):
+        if passed_ms % 5 == 0:
+            pump.drive(1 - passed_ms // 5 % 2)
+        assert pump.step()
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_when_the_wave_stops_the_coil_voltage_lasts_for_40_ms(level: int) -> None:
+    pump = ChargePump()
+    pump.drive(1 - level)
+    pump.drive(level)
+    assert [pump.step() for _ in range(100)] == [True] * HOLD_MS + [False] * (100 - HOLD_MS)
+    pump.drive(level)
+    assert not pump.step(), "a level that stands still is no wave"
 
 
 # Car

@@ -19,8 +19,8 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=30), max_l
 )
 
 HELLO = [1, 7, 1, 268435455, "pilotwire pilot on micropython 1.29.0"]
-STATE = [2, 65535, 300, 12345678, 1073741823, 3, 2, 6000, -12000, 2666, 15996, 1, 1, 950, 0, 17]
-LEASE = [3, 40000, 65535, 12345678, 1073741823, 1, 16000, 1000, 0]
+STATE = [2, 65535, 300, 12345678, 1073741823, 3, 2, 6000, -12000, 2666, 15996, 1, 1, 950, 0, 64, 17, 32000, 6]
+LEASE = [3, 40000, 65535, 12345678, 1073741823, 1, 16000, 1000, 3, 0]
 MESSAGES: list[list[object]] = [HELLO, [*STATE], [*LEASE]]
 
 

@@ -15,7 +15,7 @@ from pilotwire.protocols.link.station import (
     StationLink,
 )
 
-FIELDS = [3, 2, 6000, -12000, 2666, 15996, 1, 1, 950, 0, 17]  # what follows pilot_ms in a STATE
+FIELDS = [3, 2, 6000, -12000, 2666, 15996, 1, 1, 950, 0, 64, 17, 32000, 6]  # what follows pilot_ms in a STATE
 
 
 class Pair:
@@ -110,8 +110,8 @@ def test_every_state_is_answered_by_one_lease_that_repeats_its_instant() -> None
     pair.run(1000)
     states = [message[4] for message in pair.from_pilot if message[0] == messages.STATE]
     assert len(states) == 10
-    assert [lease[3] for lease in pair.leases[-10:]] == states
-    assert all(lease == [1, 16000, 1000, lease[3], 0] for lease in pair.leases)
+    assert [lease[4] for lease in pair.leases[-10:]] == states
+    assert all(lease == [1, 16000, 1000, 0, lease[4], 0] for lease in pair.leases)
 
 
 def test_a_change_of_the_lease_is_said_at_once_and_repetition_is_not() -> None:
@@ -119,7 +119,7 @@ def test_a_change_of_the_lease_is_said_at_once_and_repetition_is_not() -> None:
     before = len(pair.leases)
     pair.station.set_lease(1, 16000, 1000, pair.now_ms)
     pair.exchange()
-    assert pair.leases[before:] == [[1, 16000, 1000, pair.leases[before - 1][3], 0]]
+    assert pair.leases[before:] == [[1, 16000, 1000, 0, pair.leases[before - 1][4], 0]]
     pair.station.set_lease(1, 16000, 1000, pair.now_ms)
     pair.exchange()
     assert len(pair.leases) == before + 1
@@ -141,7 +141,66 @@ def test_a_command_to_clear_is_said_three_times_in_case_one_is_lost() -> None:
     pair = met()
     pair.station.clear_faults()
     pair.run(1000)
-    assert [lease[4] for lease in pair.leases].count(1) == 3
+    assert [lease[5] for lease in pair.leases].count(1) == 3
+
+
+def test_requests_that_are_made_one_after_the_other_are_each_said_three_times_at_least() -> None:
+    pair = met()
+    pair.station.request(2)
+    pair.run(100)
+    pair.station.request(8)
+    pair.run(1000)
+    said = [lease[5] for lease in pair.leases]
+    assert sum(1 for bits in said if bits & 2) >= 3
+    assert sum(1 for bits in said if bits & 8) == 3
+    assert said[-1] == 0
+
+
+def test_a_request_in_a_lease_that_is_overtaken_is_not_lost() -> None:
+    pair = met()
+    pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, 5, 1, 16000, 1000, 0, 4]))
+    pair.pilot.receive(frame.encode([messages.LEASE, 3, 0, 77, 6, 1, 20000, 1000, 3, 1]))
+    assert pair.pilot.take_lease() == [1, 20000, 1000, 3, 6, 5]
+    pair.pilot.receive(frame.encode([messages.LEASE, 4, 0, 77, 7, 1, 20000, 1000, 3, 0]))
+    assert pair.pilot.take_lease() == [1, 20000, 1000, 3, 7, 0]
+
+
+def test_a_state_says_what_the_pilot_drives_and_sees() -> None:
+    station = StationLink("the station")
+    station.receive(frame.encode([messages.HELLO, 1, messages.VERSION, 77, "x"]), 0)
+    fields = [3, 2, 6000, -12000, 2666, 15996, messages.OUT_LOCK, messages.IN_PHASES, 950, 5, 64, 17, 32000, 7 * 4 + 2]
+    station.receive(frame.encode([messages.STATE, 2, 0, 77, 5, *fields]), 5)
+    state = station.state
+    assert state is not None
+    assert (state.close, state.contacts_closed, state.lease_left_ms, state.faults) == (False, False, 950, 5)
+    assert (state.conditions, state.cycles, state.cable_ma) == (64, 17, 32000)
+    assert (state.bcb_sequences, state.bcb_pulses) == (7, 2)
+
+
+def test_a_narrowing_is_said_three_times_and_again_to_each_new_life_of_the_pilot() -> None:
+    pair = met()
+    pair.station.narrow(0, 16000)
+    pair.station.narrow(4, 20000)
+    pair.run(1000)
+    assert pair.pilot.take_narrowings() == [(0, 16000), (4, 20000)] * 3
+    assert pair.pilot.take_narrowings() == []
+    pair.pilot = PilotLink(78, "the pilot")
+    pair.run(1500)
+    assert pair.pilot.take_narrowings() == [(0, 16000), (4, 20000)] * 3
+
+
+@pytest.mark.parametrize("boot", [0, 76, -77])
+def test_a_narrowing_for_another_life_of_the_pilot_is_ignored(boot: int) -> None:
+    pair = met()
+    pair.pilot.receive(frame.encode([messages.NARROW, 2, 0, boot, 0, 16000]))
+    assert pair.pilot.take_narrowings() == []
+
+
+def test_a_flood_of_narrowings_is_bounded() -> None:
+    pair = met()
+    for _ in range(100):
+        pair.pilot.receive(frame.encode([messages.NARROW, 2, 0, 77, 0, 16000]))
+    assert len(pair.pilot.take_narrowings()) == 32
 
 
 def test_nothing_is_permitted_before_the_pilot_has_been_met() -> None:
@@ -160,12 +219,14 @@ def test_a_station_is_silent_to_a_pilot_of_another_version_and_says_so_once() ->
     station.set_lease(1, 16000, 1000, 0)
     for now_ms in range(0, 3000, 20):
         station.tick(now_ms)
-        station.receive(frame.encode([messages.HELLO, 1, 2, 77, "a newer pilot", "and", 3, "more"]), now_ms)
+        station.receive(
+            frame.encode([messages.HELLO, 1, messages.VERSION + 1, 77, "a newer pilot", "and", 3, "more"]), now_ms
+        )
         station.receive(frame.encode([messages.STATE, 1, 0, 77, now_ms, *FIELDS]), now_ms)
     assert {message[0] for message in decoded(station.data_to_send())} == {messages.HELLO}
     event = station.next_event()
     assert isinstance(event, PilotRefused)
-    assert (event.version, event.program) == (2, "a newer pilot")
+    assert (event.version, event.program) == (messages.VERSION + 1, "a newer pilot")
     assert station.next_event() is None
 
 
@@ -174,7 +235,7 @@ def test_a_pilot_that_comes_back_with_another_version_gets_no_further_lease() ->
     pair.station.set_lease(1, 16000, 1000, pair.now_ms)
     pair.run(300)
     pair.pilot_silent = True
-    pair.station.receive(frame.encode([messages.HELLO, 1, 2, 78, "a newer pilot"]), pair.now_ms)
+    pair.station.receive(frame.encode([messages.HELLO, 1, messages.VERSION + 1, 78, "a newer pilot"]), pair.now_ms)
     pair.from_station.clear()
     for limit_ma in range(10000, 20000, 50):  # the station's wish changes all the time
         pair.station.set_lease(1, limit_ma, 1000, pair.now_ms)
@@ -193,8 +254,8 @@ def test_a_pilot_that_comes_back_with_another_version_gets_no_further_lease() ->
 
 def test_a_pilot_is_silent_to_a_station_of_another_version_and_obeys_no_lease_of_it() -> None:
     pilot = PilotLink(77, "the pilot")
-    pilot.receive(frame.encode([messages.HELLO, 1, 2, 0, "a newer station"]))
-    pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, 100, 1, 16000, 1000, 0]))
+    pilot.receive(frame.encode([messages.HELLO, 1, messages.VERSION + 1, 0, "a newer station"]))
+    pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, 100, 1, 16000, 1000, 0, 0]))
     pilot.send_state([100, *FIELDS])
     assert pilot.take_lease() is None
     assert not pilot.peer_ok
@@ -206,7 +267,7 @@ def test_a_pilot_stops_talking_when_its_station_is_replaced_by_another_version()
     pair.pilot.receive(frame.encode([messages.HELLO, 1, 99, 0, "a newer station"]))
     pair.pilot.data_to_send()
     pair.pilot.send_state([pair.now_ms, *FIELDS])
-    pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, pair.now_ms, 1, 16000, 1000, 0]))
+    pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, pair.now_ms, 1, 16000, 1000, 0, 0]))
     assert pair.pilot.take_lease() is None
     assert pair.pilot.data_to_send() == b""
 
@@ -214,17 +275,17 @@ def test_a_pilot_stops_talking_when_its_station_is_replaced_by_another_version()
 @pytest.mark.parametrize("boot", [0, 76, 78, -77])
 def test_a_lease_for_another_life_of_the_pilot_is_ignored(boot: int) -> None:
     pair = met()
-    pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, boot, pair.now_ms, 1, 16000, 1000, 0]))
+    pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, boot, pair.now_ms, 1, 16000, 1000, 0, 0]))
     assert pair.pilot.take_lease() is None
-    pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, pair.now_ms, 1, 16000, 1000, 0]))
-    assert pair.pilot.take_lease() == [1, 16000, 1000, pair.now_ms, 0]
+    pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, pair.now_ms, 1, 16000, 1000, 0, 0]))
+    assert pair.pilot.take_lease() == [1, 16000, 1000, 0, pair.now_ms, 0]
 
 
 def test_a_lease_is_taken_once_and_the_newest_counts() -> None:
     pair = met()
     for limit_ma in (10000, 20000):
-        pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, 5, 1, limit_ma, 1000, 0]))
-    assert pair.pilot.take_lease() == [1, 20000, 1000, 5, 0]
+        pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, 5, 1, limit_ma, 1000, 0, 0]))
+    assert pair.pilot.take_lease() == [1, 20000, 1000, 0, 5, 0]
     assert pair.pilot.take_lease() is None
 
 
@@ -309,7 +370,7 @@ def test_sequence_numbers_count_modulo_65536_and_are_acknowledged() -> None:
         sent = decoded(pair.pilot.data_to_send())[0][1]
     assert isinstance(sent, int)
     assert 0 <= sent < 0x10000
-    pair.pilot.receive(frame.encode([messages.LEASE, 0x1FFFF, 0, 77, 5, 1, 6000, 1000, 0]))
+    pair.pilot.receive(frame.encode([messages.LEASE, 0x1FFFF, 0, 77, 5, 1, 6000, 1000, 0, 0]))
     pair.pilot.send_state([5, *FIELDS])
     state = decoded(pair.pilot.data_to_send())[0]
     assert state[1:3] == [(sent + 1) % 0x10000, 0xFFFF]
@@ -321,6 +382,8 @@ ODD: list[list[object]] = [
     [b"\1", 1, 1, 77, "x"],
     ["HELLO", 1],
     [4, 1, 2, 3],
+    [5, 1, 2, 3, 4, 5],
+    [messages.NARROW, 2, 0, 77, 0, "16000"],
     [0],
     [-1],
     [messages.HELLO],
@@ -334,12 +397,12 @@ ODD: list[list[object]] = [
     [messages.STATE, 1, 0, 77, [5], *FIELDS],
     [messages.STATE, 1, 0, 77, 1 << 30, *FIELDS],
     [messages.STATE, 1, 0, 77, -(1 << 30), *FIELDS],
-    [messages.LEASE, 2, 0, 77, 5, 1, 16000, 1000],
-    [messages.LEASE, 2, 0, 77, 5, 1, 16000, 1000, 0, 0],
-    [messages.LEASE, 2, 0, 77, 5, 1, "16000", 1000, 0],
-    [messages.LEASE, 2, 0, 77, 5, 1, b"16000", 1000, 0],
-    [messages.LEASE, 2, 0, 77, 5, 1, 1 << 30, 1000, 0],
-    [messages.LEASE, 2, 0, 77, 5, [1], 16000, 1000, 0],
+    [messages.LEASE, 2, 0, 77, 5, 1, 16000, 1000, 0],
+    [messages.LEASE, 2, 0, 77, 5, 1, 16000, 1000, 0, 0, 0],
+    [messages.LEASE, 2, 0, 77, 5, 1, "16000", 1000, 0, 0],
+    [messages.LEASE, 2, 0, 77, 5, 1, b"16000", 1000, 0, 0],
+    [messages.LEASE, 2, 0, 77, 5, 1, 1 << 30, 1000, 0, 0],
+    [messages.LEASE, 2, 0, 77, 5, [1], 16000, 1000, 0, 0],
 ]
 
 
@@ -360,7 +423,7 @@ def test_a_whole_frame_that_is_no_message_is_counted_and_changes_nothing(message
 
 def test_damaged_frames_are_counted_on_both_sides() -> None:
     pair = met()
-    damaged = bytearray(frame.encode([messages.LEASE, 2, 0, 77, 5, 1, 16000, 1000, 0]))
+    damaged = bytearray(frame.encode([messages.LEASE, 2, 0, 77, 5, 1, 16000, 1000, 0, 0]))
     damaged[5] ^= 0x40
     assert cobs.decode(damaged[:-1]) is not None
     pair.pilot.receive(damaged)

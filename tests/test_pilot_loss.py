@@ -61,7 +61,10 @@ def test_a_lost_pilot_opens_the_contacts_is_noticed_shown_reported_and_recovered
         wait_status(rig, "Charging")
         wait_world(rig, "contacts_closed", True, back_ms)
         assert len(transactions(rig)) == 1, "the transaction must outlive a restart of the pilot"
-        statuses = [
-            frame[3]["status"] for frame in rig.csms.calls("StatusNotification") if frame[3]["connectorId"] == 1
-        ]
-    assert statuses[-1] == "Charging"
+        csms = rig.csms
+
+        def last_status() -> str:
+            calls = [frame[3] for frame in csms.calls("StatusNotification") if frame[3]["connectorId"] == 1]
+            return str(calls[-1]["status"])
+
+        assert csms.wait_for(lambda: last_status() == "Charging", 20.0)

@@ -15,7 +15,10 @@ from tree import REPO, imported_names, module_name, python_files
 FOLDERS = ("firmware/kernel", "firmware/pilot", "protocols/link", "hal/machine")
 # Importing a package's module runs the __init__ of every package above it.
 ABOVE = ("src/pilotwire/__init__.py", "firmware/__init__.py", "protocols/__init__.py", "hal/__init__.py")
-SIM = tuple(f"boards/{name}.py" for name in ("__init__", "sim/__init__", "sim/pilot_main", "sim/pins", "sim/wire"))
+SIM = tuple(
+    f"boards/{name}.py"
+    for name in ("__init__", "sim/__init__", "sim/pilot_main", "sim/parameters", "sim/pins", "sim/wire")
+)
 # Not in MicroPython's standard build for the RP2040, or there in name only.
 ABSENT = frozenset(
     "typing dataclasses enum __future__ abc collections.abc functools contextlib pathlib logging".split()

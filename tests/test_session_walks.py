@@ -126,7 +126,7 @@ def some_event(dice: random.Random, now_ms: int, latest_ms: int) -> events.Sessi
     roll = dice.random()
     if roll < 0.35:
         letter = dice.choices("ABCDEF?", weights=(10, 30, 40, 3, 2, 2, 3))[0]
-        names = tuple(name for _, name, _ in faults.FAULTS if dice.random() < 0.02)
+        names = tuple(row[1] for row in faults.FAULTS if dice.random() < 0.02)
         return events.PilotChanged(letter, dice.random() < (0.7 if letter == "C" else 0.1), names)
     if roll < 0.40:
         return events.PilotLost(dice.randrange(400, 2000))

@@ -46,7 +46,7 @@ class Peer:
 
     def state(self, pilot_ms: int) -> None:
         """Send one STATE; the pilot's link is silent until it has met a station."""
-        self.link.send_state([pilot_ms, 2, 0, 9000, -12000, 10000, 0, 0, 0, 0, 0, 0])
+        self.link.send_state([pilot_ms, 2, 0, 9000, -12000, 10000, 0, 0, 0, 0, 0, 0, 0, 0, 0])
         self._flush()
 
     def leases(self) -> list[tuple[object, object, object, object]]:

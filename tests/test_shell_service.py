@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pilotwire.firmware.kernel import params
 from pilotwire.firmware.shell.meter_port import MeterPort
 from pilotwire.firmware.shell.ocpp_port import OcppPort
 from pilotwire.firmware.shell.pilot_port import PilotPort
@@ -98,6 +99,17 @@ def test_stop_withdraws_the_lease_before_it_goes(tmp_path: Path) -> None:
             if event["name"] == "duty_permyriad" and event["value"] == 10000 and event["t_ms"] >= stopped_ms
         ]
         assert told, "the car was not told to stop"
+        await rig.stop()
+
+    virtual_clock.run(main)
+
+
+def test_the_pilot_itself_is_told_what_the_installation_carries(tmp_path: Path) -> None:
+    async def main(loop: VirtualClockLoop) -> None:
+        rig = InProcessRig(loop, tmp_path, RigSettings(board_ma=10_000, parameters=((params.MAX_MA, 32_000),)), NOWHERE)
+        await rig.start()
+        await asyncio.sleep(2.0)
+        assert rig.pilot_parameters.value[params.MAX_MA] == 10_000
         await rig.stop()
 
     virtual_clock.run(main)

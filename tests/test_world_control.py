@@ -7,13 +7,19 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pilotwire.boards.sim.control import PARTS, Control, Range
+from pilotwire.boards.sim.signals import Outputs
 from pilotwire.boards.sim.world import World
-from pilotwire.boards.sim.world_main import Control
+from pilotwire.firmware.kernel import params
 from pilotwire.tools.rig.clients import WorldClient
 from pilotwire.tools.rig.process import RigError
+from pilotwire.tools.rig.rig import Rig
+from pilotwire.tools.rig.settings import RigSettings
 
 
 @pytest.fixture
@@ -39,7 +45,17 @@ def world() -> Iterator[WorldClient]:
         (b"x" * 70_000, "Expecting value"),
         (b'{"cmd": "events", "since": -1}', "0 or more"),
         (b'{"cmd": "at", "mono_ms": "now"}', "monotonic"),
-        (b'{"cmd": "set", "car": 7}', "JSON objects"),
+        (b'{"cmd": "set", "car": 7}', "'car' wants a JSON object of settings; there are wants_charge, obeys_x1"),
+        (b'{"cmd": "set", "carr": {}}', "unknown part 'carr'; there are car, circuit, cable, lock"),
+        (b'{"cmd": "set", "car": {"wants_charge": false}, "site": {"mains": 0}}', "mains is a bool"),
+        (b'{"cmd": "set", "car": {"wants_charge": false, "over_a": -1}}', "over_a is 0..80"),
+        (b'{"cmd": "set", "lock": {"travel_ms": 1.5}}', "travel_ms is a int"),
+        (b'{"cmd": "set", "residual": {"dc_ma": "6"}}', "dc_ma is a float"),
+        (b'{"cmd": "set", "plug_sensor": {"celsius": 1000}}', "celsius is -100..300"),
+        (b'{"cmd": "toggle"}', "no car is plugged in"),
+        (b'{"cmd": "toggle", "pulses": 0}', "pulses is a whole number, 1..20"),
+        (b'{"cmd": "toggle", "pulse_ms": 0.3}', "pulse_ms is a whole number"),
+        (b'{"cmd": "toggle", "gap_ms": 1000000}', "gap_ms is a whole number"),
         (b'{"cmd": "set", "car": {"speed": 1}}', "unknown setting 'speed'"),
         (b'{"cmd": "set", "car": {"phases": 9}}', "phases is 1..3"),
         (b'{"cmd": "set", "car": {"phases": true}}', "phases is a int"),
@@ -52,11 +68,95 @@ def world() -> Iterator[WorldClient]:
 )
 def test_a_bad_request_is_answered_and_changes_nothing(line: bytes, said: str) -> None:
     world = World()
-    before = copy.deepcopy((world.car, world.contactor))
+    before = copy.deepcopy(vars(world))
     reply = json.loads(Control(world).handle(line))
     assert reply["ok"] is False
     assert said.lower() in reply["error"].lower()
-    assert (world.car, world.contactor) == before
+    assert vars(world) == before
+
+
+def ask(world: World, **request: object) -> dict[str, Any]:
+    reply: dict[str, Any] = json.loads(Control(world).handle(json.dumps(request).encode()))
+    return reply
+
+
+def settings() -> Iterator[tuple[str, str, Range | None]]:
+    for part, (_, allowed) in PARTS.items():
+        for key, limits in allowed.items():
+            yield part, key, limits
+
+
+@pytest.mark.parametrize(("part", "key", "limits"), list(settings()))
+def test_each_setting_of_each_part_takes_its_range_and_nothing_else(part: str, key: str, limits: Range | None) -> None:
+    world = World()
+    target = PARTS[part][0](world)
+    kind = type(getattr(target, key))
+    assert kind is (bool if limits is None else kind)
+    if limits is None:
+        values: tuple[Any, ...] = (not getattr(target, key), getattr(target, key))
+        others: tuple[Any, ...] = (1, "true", None)
+    else:
+        values = (kind(limits[0]), kind(limits[1]))
+        others = (limits[0] - 1, limits[1] + 1, True, [1])
+        assert limits[0] <= getattr(target, key) <= limits[1], "what it is from the start is in the range"
+    for value in values:
+        assert ask(world, cmd="set", **{part: {key: value}})["ok"]
+        assert getattr(target, key) == value
+        assert type(getattr(target, key)) is kind
+    for value in others:
+        assert not ask(world, cmd="set", **{part: {key: value}})["ok"]
+        assert getattr(target, key) == values[-1]
+
+
+def test_several_settings_come_into_force_together() -> None:
+    world = World()
+    assert ask(world, cmd="set", car={"phases": 1, "over_a": 5}, cable={"lost": True}, site={"earth_ok": False})["ok"]
+    assert (world.car.phases, world.car.over_a, world.cable.lost, world.earth_ok) == (1, 5.0, True, False)
+
+
+def test_plug_and_pull_are_refused_by_the_bolt_and_say_so() -> None:
+    world = World()
+    world.lock.travel_ms = 1
+    assert ask(world, cmd="plug")["ok"]
+    world.set_outputs(Outputs(lock=1))
+    world.advance(2)
+    reply = ask(world, cmd="pull")
+    assert not reply["ok"]
+    assert "'unplug' pulls the cable at the car" in reply["error"]
+    assert world.car.circuit.plugged
+    assert ask(world, cmd="unplug")["ok"]
+    assert ask(world, cmd="plug")["ok"], "the cable is still in the socket"
+    world.set_outputs(Outputs())
+    world.advance(2)
+    assert ask(world, cmd="pull")["ok"]
+    assert not world.car.circuit.plugged
+    world.set_outputs(Outputs(lock=1))
+    world.advance(2)
+    reply = ask(world, cmd="plug")
+    assert not reply["ok"]
+    assert "bolt is out" in reply["error"]
+
+
+def test_a_toggle_runs_in_the_cars_own_time() -> None:
+    world = World()
+    world.car.wants_charge = False
+    world.plug()
+    assert ask(world, cmd="toggle", pulses=2, pulse_ms=200)["ok"]
+    world.advance(1000)
+    edges = [(event["t_ms"], event["value"]) for event in world.events if event["name"] == "s2_closed"]
+    assert edges[1:] == [(1, True), (201, False), (401, True), (601, False)]
+
+
+def test_read_shows_the_pins_both_ways_as_the_board_would_see_them() -> None:
+    world = World()
+    world.plug()
+    world.set_outputs(Outputs(0.25, vent=1))
+    reply = ask(world, cmd="read")
+    assert reply["inputs"] == world.inputs()._asdict()
+    assert reply["inputs"]["pp_ohm"] == 220
+    assert reply["outputs"]["vent"] == 1
+    assert reply["outputs"]["duty"] == 0.25
+    assert {key: reply[key] for key in world.row()} == world.row()
 
 
 def test_the_process_survives_garbage_and_answers_the_next_request(world: WorldClient) -> None:
@@ -70,3 +170,11 @@ def test_the_process_survives_garbage_and_answers_the_next_request(world: WorldC
     world.plug()
     assert world.read()["cp_high_mv"] == pytest.approx(8980, abs=30)
     assert world.now_ms() >= first_ms
+
+
+@pytest.mark.parametrize("fitted", [params.RCD_DC | params.RCD_TEST, params.SECOND])
+def test_a_rig_tells_its_world_whether_l2_and_l3_have_a_contactor_of_their_own(tmp_path: Path, fitted: int) -> None:
+    with Rig(tmp_path, RigSettings(back_end=False, parameters=((params.FITTED, fitted),))) as rig:
+        rig.start_surroundings()
+        assert rig.world is not None
+        assert rig.world.read()["second_contactor"] is (fitted == params.SECOND)

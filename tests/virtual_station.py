@@ -30,7 +30,7 @@ from pilotwire.protocols.ocpp.settings_16 import ChargePointSettings
 
 UNIX_MS = 1_767_225_600_000  # 2026-01-01, the wall clock at virtual time 0
 LETTERS = {"?": bands.INVALID, "A": bands.A, "B": bands.B, "C": bands.C, "D": bands.D, "E": bands.E, "F": bands.F}
-FAULT_BITS = {name: bit for bit, name, _ in faults.FAULTS}
+FAULT_BITS = {row[1]: row[0] for row in faults.FAULTS}
 
 
 def reading(at_ms: int, wh: float = 1000.0, power_w: float = 0.0) -> MeterReading:
@@ -56,7 +56,7 @@ def pilot_state(
     bits = sum(FAULT_BITS[name] for name in fault_names)
     high_mv = {"A": 12_000, "B": 9_000, "C": 6_000, "D": 3_000}.get(letter, 0)
     message: list[object] = [messages.STATE, 1, 1, 7, at_ms % 2**30, LETTERS[letter], 0, high_mv, -12_000, duty]
-    message += [0, int(closed), int(closed), 0, bits, 0]
+    message += [0, int(closed), int(closed), 0, bits, 0, 0, 0, 0]
     assert messages.is_valid(message)
     return PilotState([int(str(item)) for item in message], at_ms)
 

@@ -18,6 +18,11 @@ def parallel_ohm(*ohms: float) -> float:
     return 1.0 / sum(1.0 / ohm for ohm in ohms)
 
 
+def source_levels_mv(duty: float) -> tuple[int, int]:
+    """Highest and lowest voltage of the unloaded source: what the station measures while its relay has the wire cut off."""
+    return (SOURCE_MV if duty > 0.0 else -SOURCE_MV, -SOURCE_MV if duty < 1.0 else SOURCE_MV)
+
+
 @dataclass(slots=True)
 class EvCircuit:
     """What hangs on the pilot wire. `plugged` False is an open circuit."""
@@ -27,6 +32,9 @@ class EvCircuit:
     ventilation: bool = False
     diode: bool = True
     shorted: bool = False
+    held: bool = False
+    """A foreign source holds the wire at held_mv, whatever station and car do."""
+    held_mv: float = -5000.0
     r_b_ohm: float = 2740.0
     r_c_ohm: float = 1300.0
     r_d_ohm: float = 270.0
@@ -40,6 +48,8 @@ class EvCircuit:
 
     def level_mv(self, source_mv: int) -> float:
         """Voltage on the pilot wire at the station while the source stands at source_mv."""
+        if self.held:
+            return self.held_mv
         if self.shorted:
             return source_mv * self.cable_ohm / (SOURCE_OHM + self.cable_ohm)
         if not self.plugged:
@@ -53,10 +63,5 @@ class EvCircuit:
 
     def levels_mv(self, duty: float) -> tuple[int, int]:
         """Highest and lowest voltage on the wire over one period of PWM with this duty (0..1)."""
-        high = self.level_mv(SOURCE_MV)
-        low = self.level_mv(-SOURCE_MV)
-        if duty >= 1.0:
-            low = high
-        elif duty <= 0.0:
-            high = low
-        return round(high), round(low)
+        high_mv, low_mv = source_levels_mv(duty)
+        return round(self.level_mv(high_mv)), round(self.level_mv(low_mv))

@@ -1,7 +1,8 @@
 """The pilot program on the simulated board: real MicroPython (or CPython) whose pins end in the world's process.
 
-    micropython -m pilotwire.boards.sim.pilot_main WORLD_PORT MAX_MA
+    micropython -m pilotwire.boards.sim.pilot_main WORLD_PORT [INDEX=VALUE ...]
 
+The pairs are parameters that differ from the board's own block (parameters.py), by their index in firmware/kernel/params.py.
 Standard input and output are the pilot link (a pty set up by the caller, not blocking); the world's TCP port on loopback is the
 hardware: it sends the tick and the inputs, this program answers with the outputs. MicroPython subset.
 """
@@ -12,7 +13,7 @@ import socket
 import struct
 import sys
 
-from pilotwire.boards.sim import pins, wire
+from pilotwire.boards.sim import parameters, pins, wire
 from pilotwire.firmware.pilot.program import Pilot
 from pilotwire.hal.machine import Machine, Wires
 
@@ -63,27 +64,29 @@ def program_name() -> str:
     return f"pilotwire pilot on {sys.implementation.name} {version[0]}.{version[1]}.{version[2]}"
 
 
-def main(world_port: int, max_ma: int) -> None:
+def main(world_port: int, changes: "list[tuple[int, int]]") -> None:
     """Run until the world goes away."""
+    block = parameters.build(changes)
     sock = socket.socket()
     sock.connect(socket.getaddrinfo("127.0.0.1", world_port)[0][-1])
     sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: MicroPython does not name them
     wires = Wires()
     boot = int.from_bytes(os.urandom(4), "big") & 0x0FFFFFFF
-    pilot = Pilot(Machine(wires), max_ma, boot, program_name())
+    pilot = Pilot(Machine(wires), block, boot, program_name())
     uart = Uart()
     while True:
         record = _receive(sock, wire.TO_PILOT_SIZE)
         if not record:
             return
-        now_ms, high, low, levels = struct.unpack(wire.TO_PILOT, record)
-        pins.put_inputs(wires, high, low, levels & 1)
+        fields = struct.unpack(wire.TO_PILOT, record)
+        now_ms = fields[0]
+        pins.put_inputs(wires, fields[1:-1], fields[-1])
         out = pilot.tick(now_ms, uart.read())
         if out:
             uart.write(out)
-        duty_u16, coil, alive = pins.take_outputs(wires)
-        sock.send(struct.pack(wire.TO_WORLD, now_ms, duty_u16, coil | alive << 1))
+        duty_u16, levels = pins.take_outputs(wires)
+        sock.send(struct.pack(wire.TO_WORLD, now_ms, duty_u16, levels))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), parameters.parse(sys.argv[2:]))

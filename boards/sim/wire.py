@@ -1,12 +1,12 @@
 """The record that passes between the simulated world and a pilot program, once per tick, each way. MicroPython subset.
 
-World to pilot: tick in modular ms, highest and lowest ADC value of the control pilot, input levels (bit 0: contacts closed).
-Pilot to world: the same tick, PWM compare value, output levels (bit 0: coil, bit 1: alive wave).
+World to pilot: tick in modular ms, six ADC values (order: pins.ADC_PINS), input levels (bit 0 first: pins.INPUT_PINS).
+Pilot to world: the same tick, PWM compare value, output levels (bit 0 first: pins.OUTPUT_PINS).
 """
 
 import struct
 
-TO_PILOT = "<IHHB"
+TO_PILOT = "<I6HB"
 TO_WORLD = "<IHB"
 TO_PILOT_SIZE = struct.calcsize(TO_PILOT)
 TO_WORLD_SIZE = struct.calcsize(TO_WORLD)

@@ -5,7 +5,7 @@
 It prints one JSON line with its ports and then lives until it is told to quit, or its standard input closes:
 
 * pilot port (TCP, loopback): a pilot program connects here and gets its pins (wire.py). The newest connection counts.
-* control port (TCP, loopback): JSON lines, one request, one reply; see COMMANDS.
+* control port (TCP, loopback): JSON lines, one request, one reply; see control.py.
 * meter port (UDP, loopback): samples of voltage and current for the meter, `<q6d`.
 
 Time: the world's clock follows real time in slots of one pilot tick. Pilot and world move in lock step, so a tick that the
@@ -18,7 +18,6 @@ pump drops the coil.
 from __future__ import annotations
 
 import argparse
-import bisect
 import json
 import os
 import selectors
@@ -27,123 +26,20 @@ import socket
 import struct
 import sys
 import time
-from collections import deque
 from typing import Any
 
-from pilotwire.boards.sim import wire
+from pilotwire.boards.sim import signals, wire
+from pilotwire.boards.sim.control import Control
 from pilotwire.boards.sim.world import World
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
-from pilotwire.firmware.pilot.frontend import cp_u16
 from pilotwire.firmware.pilot.program import TICK_MS
 
 PATIENCE_MS = 300
 STALL_MS = (
     20  # a delay longer than this is the machine's, and the clock stands still for it; shorter ones are made up for
 )
-CLOCK_ROWS = 60_000  # five minutes of slots, for placing other processes' instants on the world's clock
 
 LINE_MAX = 65536
-
-Range = tuple[float, float]
-# Setting and its range; flags have none.
-CAR_SETTINGS: dict[str, Range | None] = {
-    "wants_charge": None,
-    "obeys_x1": None,
-    "charger_a": (0.0, 80.0),
-    "phases": (1, 3),
-    "stored_wh": (0.0, 1e6),
-    "ramp_up_a_s": (0.1, 1e4),
-    "ramp_down_a_s": (0.1, 1e4),
-}
-CIRCUIT_SETTINGS: dict[str, Range | None] = {
-    "diode": None,
-    "shorted": None,
-    "ventilation": None,
-    "r_b_ohm": (1.0, 1e6),
-    "r_c_ohm": (1.0, 1e6),
-}
-CONTACTOR_SETTINGS: dict[str, Range | None] = {"welded": None, "stuck_open": None}
-
-
-class CommandError(Exception):
-    """A control request that cannot be carried out; the text goes back to the asker."""
-
-
-class Control:
-    """The control port's commands on a world."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.quit = False
-        self.clock: deque[tuple[float, int]] = deque(maxlen=CLOCK_ROWS)
-        """Pairs of system monotonic ms and world ms, one for each slot."""
-
-    def handle(self, line: bytes) -> bytes:
-        """One request line in, one reply line out; never raises for bad input."""
-        try:
-            request = json.loads(line)
-            if not isinstance(request, dict):
-                raise CommandError("a request is a JSON object with a key 'cmd'")
-            reply = self._run(request)
-        except (CommandError, ValueError) as error:
-            reply = {"ok": False, "error": str(error)}
-        except RecursionError:
-            reply = {"ok": False, "error": "nested too deeply"}
-        return json.dumps(reply).encode() + b"\n"
-
-    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
-        world = self.world
-        command = request.get("cmd")
-        if command == "now":
-            pass
-        elif command == "plug":
-            world.car.plug()
-        elif command == "unplug":
-            world.car.unplug()
-        elif command == "set":
-            self._set(world.car, request.get("car", {}), CAR_SETTINGS)
-            self._set(world.car.circuit, request.get("circuit", {}), CIRCUIT_SETTINGS)
-            self._set(world.contactor, request.get("contactor", {}), CONTACTOR_SETTINGS)
-        elif command == "read":
-            return {"ok": True, "soc": round(world.car.soc, 4), "energy_true_wh": world.energy_wh, **world.row()}
-        elif command in ("events", "trace"):
-            since = request.get("since", 0)
-            if not isinstance(since, int) or since < 0:
-                raise CommandError("'since' is the number of rows already read, 0 or more")
-            rows = world.events if command == "events" else world.trace
-            return {"ok": True, "t_ms": world.now_ms, "rows": rows[since:]}
-        elif command == "at":
-            return {"ok": True, "t_ms": self._at(request.get("mono_ms"))}
-        elif command == "quit":
-            self.quit = True
-        else:
-            raise CommandError(
-                f"unknown command {command!r}; there are now, plug, unplug, set, read, events, trace, at, quit"
-            )
-        return {"ok": True, "t_ms": world.now_ms}
-
-    def _at(self, mono_ms: Any) -> int:
-        """World time at an instant of the system's monotonic clock, for what other processes have seen."""
-        if not isinstance(mono_ms, int | float) or not self.clock or mono_ms < self.clock[0][0]:
-            raise CommandError("'mono_ms' is an instant of the system's monotonic clock in the last minutes, in ms")
-        return self.clock[bisect.bisect_right(self.clock, (float(mono_ms), TICKS_PERIOD)) - 1][1]
-
-    @staticmethod
-    def _set(target: object, values: object, allowed: dict[str, Range | None]) -> None:
-        if not isinstance(values, dict):
-            raise CommandError("'car', 'circuit' and 'contactor' are JSON objects")
-        for key, value in values.items():
-            if key not in allowed:
-                raise CommandError(f"unknown setting {key!r}; there are {', '.join(allowed)}")
-            kind = type(getattr(target, key))
-            if kind is float and isinstance(value, int) and not isinstance(value, bool):
-                value = float(value)  # noqa: PLW2901
-            if type(value) is not kind:
-                raise CommandError(f"{key} is a {kind.__name__}, not {value!r}")
-            limits = allowed[key]
-            if limits is not None and not limits[0] <= value <= limits[1]:  # NaN is in no range either
-                raise CommandError(f"{key} is {limits[0]:g}..{limits[1]:g}, not {value!r}")
-            setattr(target, key, value)
 
 
 class WorldProcess:
@@ -264,9 +160,8 @@ class WorldProcess:
         """One tick with the pilot: inputs out, outputs in."""
         assert self._pilot is not None
         if not self._unanswered:
-            high_mv, low_mv, closed = self.world.inputs()
-            tick = self.world.now_ms % TICKS_PERIOD
-            record = struct.pack(wire.TO_PILOT, tick, cp_u16(high_mv), cp_u16(low_mv), int(closed))
+            adc_u16, levels = signals.read(self.world)
+            record = struct.pack(wire.TO_PILOT, self.world.now_ms % TICKS_PERIOD, *adc_u16, levels)
             try:
                 self._pilot.sendall(record)
             except OSError:
@@ -308,7 +203,7 @@ class WorldProcess:
             if self._silent:
                 self._silent = False
                 self.world.note("pilot_answers")
-            self.world.set_outputs(duty_u16 / 65535.0, bool(levels & 1), levels >> 1 & 1)
+            signals.write(self.world, duty_u16, levels)
 
     def _sample(self, t_ms: int, voltage_v: tuple[float, ...], current_a: tuple[float, ...]) -> None:
         if self._meter_address is not None:

@@ -7,6 +7,7 @@ Rounding is always down: the car must never be told more than the limit.
 
 DUTY_X1 = 10000
 DUTY_F = 0
+DUTY_HLC = 500  # 5 %: the current is agreed on by digital communication
 MIN_MA = 6000
 MAX_MA = 80000
 

@@ -24,7 +24,22 @@ ERROR_CODES = {
     "DiodeMissing": "EVCommunicationError",
     "ContactorNotClosed": "PowerSwitchFailure",
     "ContactorWelded": "PowerSwitchFailure",
+    "MirrorContact": "PowerSwitchFailure",
     "PilotOverrun": "InternalError",
+    "ParametersDamaged": "InternalError",
+    "CableUnreadable": "OtherError",
+    "LockFailure": "ConnectorLockFailure",
+    "ResidualCurrentDc": "GroundFailure",
+    "ResidualCurrentAc": "GroundFailure",
+    "ResidualSelfTest": "GroundFailure",
+    "EarthLost": "GroundFailure",
+    "PenLost": "GroundFailure",
+    "EmergencyStop": "OtherError",
+    "PlugTooHot": "HighTemperature",
+    "BoardTooHot": "HighTemperature",
+    "TemperatureSensor": "InternalError",
+    "OverCurrent": "OverCurrentFailure",
+    "StationStop": "OtherError",
 }
 
 

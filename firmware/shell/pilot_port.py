@@ -9,7 +9,7 @@ import select
 from collections.abc import Callable
 from typing import Protocol
 
-from pilotwire.firmware.kernel.kernel import MODE_AC, MODE_NONE
+from pilotwire.firmware.kernel.lease import MODE_AC, MODE_NONE
 from pilotwire.protocols.link.station import StationLink
 
 REOPEN_S = 0.5

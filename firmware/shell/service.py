@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilotwire.firmware.config import Settings
+from pilotwire.firmware.kernel import params
 from pilotwire.firmware.shell.meter_port import MeterPort
 from pilotwire.firmware.shell.pilot_port import Line, PilotPort
 from pilotwire.firmware.shell.runner import Runner
@@ -53,9 +54,11 @@ class Service:
         self.transactions = Transactions(self._durable)
         station = Station(settings, self.transactions, self.journal, self._charge_point)
         self.runner = Runner(station, unix_ms, self._after_event)
-        self.pilot_port = PilotPort(
-            StationLink(PROGRAM), ports.open_pilot_line, self.runner.post, settings.pilot.lease_ttl_ms
-        )
+        link = StationLink(PROGRAM)
+        # The pilot itself shall know what this installation carries, and not only each lease.
+        link.narrow(params.MAX_MA, settings.limits.board_ma)
+        link.narrow(params.PHASES, settings.limits.phases)
+        self.pilot_port = PilotPort(link, ports.open_pilot_line, self.runner.post, settings.pilot.lease_ttl_ms)
         self.runner.lease = self.pilot_port
         self._meter_port = MeterPort(ports.meter, settings.meter.poll_ms, self.runner.post)
         if settings.ocpp is not None and self._charge_point is not None:

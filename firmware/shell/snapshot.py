@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pilotwire.firmware.kernel import faults
+from pilotwire.firmware.kernel import faults, table
+from pilotwire.firmware.session.waiting import waiting_for
 from pilotwire.firmware.station import CONNECTOR, PILOT_LETTERS, Station
 
 
@@ -36,6 +37,9 @@ def _pilot(station: Station, now_ms: int) -> dict[str, Any]:
         "duty_percent": state.duty / 100,
         "contactor": "closed" if state.contacts_closed else "open",
         "faults": faults.names(state.faults),
+        "phase": table.PHASE_NAMES[state.phase] if 0 <= state.phase < len(table.PHASE_NAMES) else "?",
+        "waiting_for": waiting_for(state.phase, state.conditions, state.pilot),
+        "cable_ma": state.cable_ma,
         "limit_ma": state.limit_ma,
         "lease_left_ms": state.lease_left_ms,
         "cycles": state.cycles,
@@ -60,7 +64,16 @@ def _session(station: Station) -> dict[str, Any]:
             "id_tag": station.transaction.id_tag,
             "energy_wh": round(energy_wh, 1),
         }
-    return {"state": session.status, "step": session.state, "transaction": transaction, "why": session.why}
+    return {"state": session.status, "step": session.state, "transaction": transaction, "why": _why(station)}
+
+
+def _why(station: Station) -> str:
+    """Why the current is what it is; what the pilot waits for comes before what the station would allow."""
+    session, state = station.session, station.pilot
+    waiting = (
+        waiting_for(state.phase, state.conditions, state.pilot) if state is not None and session.granted_ma else []
+    )
+    return f"the pilot waits for: {'; '.join(waiting)}" if waiting else session.why
 
 
 def _allocation(station: Station) -> dict[str, Any] | None:

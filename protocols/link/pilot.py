@@ -11,7 +11,7 @@ class PilotLink:
     """Protocol core of the pilot side.
 
     `boot` is drawn by the caller at each start (0 .. 2**28). `lease` holds the last LEASE frame that was meant for this boot as
-    [mode, limit_ma, ttl_ms, issued_ms, clear] until it is taken with take_lease().
+    [mode, limit_ma, ttl_ms, phases, issued_ms, requests] until it is taken with take_lease().
     """
 
     def __init__(self, boot: int, program: str) -> None:
@@ -19,6 +19,7 @@ class PilotLink:
         self.program = program
         self.peer_ok = False
         self._lease: "list[int] | None" = None
+        self._narrowings: "list[tuple[int, int]]" = []
         self._reader = frame.FrameReader()
         self._out = bytearray()
         self._seq = 0
@@ -43,12 +44,18 @@ class PilotLink:
         self._lease = None
         return lease
 
+    def take_narrowings(self) -> "list[tuple[int, int]]":
+        """Parameters that the station wants narrower since the last call, as (index, value)."""
+        narrowings = self._narrowings
+        self._narrowings = []
+        return narrowings
+
     def send_hello(self) -> None:
         """Say who we are."""
         self._send([messages.HELLO, self._next_seq(), messages.VERSION, self.boot, self.program])
 
     def send_state(self, fields: "list[int]") -> None:
-        """Send STATE; fields are pilot_ms .. cycles of messages.py. Silent while no fitting station has been heard."""
+        """Send STATE; fields are pilot_ms .. bcb of messages.py. Silent while no fitting station has been heard."""
         if self.peer_ok:
             head = [messages.STATE, self._next_seq(), self._heard, self.boot]
             self._send(head + fields)
@@ -66,7 +73,13 @@ class PilotLink:
             self.peer_ok = message[2] == messages.VERSION
             self.send_hello()
         elif kind == messages.LEASE and self.peer_ok and message[3] == self.boot:
-            self._lease = [message[5], message[6], message[7], message[4], message[8]]  # type: ignore[list-item]
+            requests = (
+                self._lease[5] if self._lease is not None else 0
+            )  # nothing that was asked for is lost with an older lease
+            lease = [message[5], message[6], message[7], message[8], message[4], message[9] | requests]  # type: ignore[operator]
+            self._lease = lease  # type: ignore[assignment]
+        elif kind == messages.NARROW and self.peer_ok and message[3] == self.boot and len(self._narrowings) < 32:
+            self._narrowings.append((message[4], message[5]))  # type: ignore[arg-type]
 
     def _send(self, message: "list[object] | list[int]") -> None:
         self._out.extend(frame.encode(message))  # type: ignore[arg-type]

@@ -8,7 +8,8 @@ from . import frame, messages
 LOST_MS = 400  # four missed STATEs: the pilot is gone
 HELLO_MS = 200  # how often to ask for the pilot's HELLO while it has not come
 
-CLEAR_REPEATS = 3  # "clear" is said in so many LEASEs, in case one is lost; saying it twice does no harm
+REQUEST_REPEATS = 3  # a request is said in so many LEASEs, in case one is lost; saying it twice does no harm
+REQUEST_CLEAR = 1  # as in the kernel's lease.py
 
 _SEQ = 0x10000
 
@@ -45,9 +46,11 @@ class PilotState:
             self.duty,
             self.limit_ma,
         ) = message[1:11]
-        self.close = bool(message[11])
-        self.contacts_closed = bool(message[12])
-        self.lease_left_ms, self.faults, self.cycles = message[13:16]
+        self.outputs, self.inputs, self.lease_left_ms, self.faults, self.conditions, self.cycles = message[11:17]
+        self.cable_ma, bcb = message[17:19]
+        self.bcb_sequences, self.bcb_pulses = bcb >> 2, bcb & 3
+        self.close = bool(self.outputs & messages.OUT_CLOSE)
+        self.contacts_closed = bool(self.inputs & messages.IN_CONTACTS)
         self.at_ms = at_ms
 
 
@@ -77,18 +80,22 @@ class StationLink:
         self._mode = 0
         self._limit_ma = 0
         self._ttl_ms = 0
-        self._clear = 0
+        self._phases = 0
+        self._requests = 0
+        self._repeats = 0
+        self._narrowings: "dict[int, int]" = {}
+        self._narrow_repeats = 0
 
     @property
     def rejected(self) -> int:
         """Frames thrown away because they were damaged."""
         return self._reader.rejected
 
-    def set_lease(self, mode: int, limit_ma: int, ttl_ms: int, now_ms: int) -> None:
+    def set_lease(self, mode: int, limit_ma: int, ttl_ms: int, now_ms: int, phases: int = 0) -> None:
         """What the station permits from now on; renewed with every STATE until changed. Mode 0 permits nothing."""
-        if (mode, limit_ma, ttl_ms) == (self._mode, self._limit_ma, self._ttl_ms):
+        if (mode, limit_ma, ttl_ms, phases) == (self._mode, self._limit_ma, self._ttl_ms, self._phases):
             return
-        self._mode, self._limit_ma, self._ttl_ms = mode, limit_ma, ttl_ms
+        self._mode, self._limit_ma, self._ttl_ms, self._phases = mode, limit_ma, ttl_ms, phases
         state = self.state
         if not self.online or state is None or state.boot != self._boot:
             return  # nobody there, or somebody else by now: another version, or a new life that has not said STATE yet
@@ -97,7 +104,17 @@ class StationLink:
 
     def clear_faults(self) -> None:
         """Ask the pilot to clear what may be cleared by command."""
-        self._clear = CLEAR_REPEATS
+        self.request(REQUEST_CLEAR)
+
+    def request(self, bits: int) -> None:
+        """Ask the pilot for something, with the next LEASEs."""
+        self._requests |= bits
+        self._repeats = REQUEST_REPEATS
+
+    def narrow(self, index: int, value: int) -> None:
+        """Ask for a narrower parameter (kernel/params.py), now and in each new life of the pilot; it decides by itself."""
+        self._narrowings[index] = value
+        self._narrow_repeats = REQUEST_REPEATS
 
     def receive(self, data: "bytes | bytearray", now_ms: int) -> None:
         """Bytes from the line."""
@@ -160,6 +177,7 @@ class StationLink:
         if boot != self._boot:
             # A new life of the pilot needs our HELLO before it listens; its answer repeats this boot and ends the exchange.
             self._boot = boot
+            self._narrow_repeats = REQUEST_REPEATS
             self._send([messages.HELLO, self._next_seq(), messages.VERSION, 0, self.program])
             self._events.append(PilotHello(boot, program))
 
@@ -170,6 +188,10 @@ class StationLink:
         self.state = state
         self.online = True
         self._events.append(state)
+        if self._narrow_repeats:
+            self._narrow_repeats -= 1
+            for index in sorted(self._narrowings):
+                self._send([messages.NARROW, self._next_seq(), self._heard, state.boot, index, self._narrowings[index]])
         self._send_lease(state)
 
     def _send_lease(self, state: PilotState) -> None:
@@ -183,11 +205,14 @@ class StationLink:
                 self._mode,
                 self._limit_ma,
                 self._ttl_ms,
-                1 if self._clear else 0,
+                self._phases,
+                self._requests,
             ]
         )
-        if self._clear:
-            self._clear -= 1
+        if self._repeats:
+            self._repeats -= 1
+            if not self._repeats:
+                self._requests = 0
         if self._mode:
             self.leases_sent += 1
 

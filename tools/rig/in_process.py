@@ -12,13 +12,13 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from pilotwire.boards.sim import pins
+from pilotwire.boards.sim import parameters, pins, signals
 from pilotwire.boards.sim.board import build_meter
 from pilotwire.boards.sim.meter import SimMeter
 from pilotwire.boards.sim.world import World
 from pilotwire.firmware.config import parse
+from pilotwire.firmware.kernel import params
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
-from pilotwire.firmware.pilot.frontend import cp_u16
 from pilotwire.firmware.pilot.program import TICK_MS, Pilot
 from pilotwire.firmware.shell.service import Ports, Service
 from pilotwire.hal.machine import Machine, Wires
@@ -44,7 +44,9 @@ class InProcessRig:
         self._csms_url = csms_url
         self._started_s = loop.time()
         self._wires = Wires()
-        self._pilot = Pilot(Machine(self._wires), settings.board_ma, 1, "pilotwire pilot on cpython, virtual clock")
+        self.pilot_parameters = parameters.build(settings.pilot_changes())
+        self.world.second_contactor = self.pilot_parameters.fitted(params.SECOND)
+        self._pilot = Pilot(Machine(self._wires), self.pilot_parameters, 1, "pilotwire pilot on cpython, virtual clock")
         self._pilot_end, self._station_end = socket.socketpair()
         self._pilot_end.setblocking(False)
         self._station_end.setblocking(False)
@@ -105,8 +107,7 @@ class InProcessRig:
 
     def _one_tick(self) -> None:
         wires = self._wires
-        high_mv, low_mv, closed = self.world.inputs()
-        pins.put_inputs(wires, cp_u16(high_mv), cp_u16(low_mv), int(closed))
+        pins.put_inputs(wires, *signals.read(self.world))
         try:
             received = self._pilot_end.recv(1024)
         except (BlockingIOError, ConnectionError):
@@ -115,6 +116,5 @@ class InProcessRig:
         if out:
             with contextlib.suppress(ConnectionError):
                 self._pilot_end.send(out)
-        duty_u16, coil, alive = pins.take_outputs(wires)
-        self.world.set_outputs(duty_u16 / 65535, bool(coil), alive)
+        signals.write(self.world, *pins.take_outputs(wires))
         self.world.advance(TICK_MS)

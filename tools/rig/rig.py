@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pilotwire
+from pilotwire.boards.sim import parameters
+from pilotwire.firmware.kernel import params
 from pilotwire.tools.rig.clients import WorldClient, read_snapshot
 from pilotwire.tools.rig.process import Process, RigError, wait_for
 from pilotwire.tools.rig.pty_line import Pty
@@ -31,13 +34,13 @@ def find_micropython() -> Path | None:
     return path if path.exists() else None
 
 
-def pilot_argv(world_port: int, max_ma: int, cpython: bool = False) -> tuple[list[str], str]:
-    """Command line of the pilot process, and a sentence that says which interpreter runs it."""
+def pilot_argv(world_port: int, changes: Iterable[tuple[int, int]], cpython: bool = False) -> tuple[list[str], str]:
+    """Command line of the pilot process with changed parameters, and a sentence that says which interpreter runs it."""
     if cpython:
         micropython, why = None, "CPython was asked for"
     else:
         micropython, why = find_micropython(), "there is no MicroPython wheel for this machine"
-    arguments = ["-m", PILOT_MODULE, str(world_port), str(max_ma)]
+    arguments = ["-m", PILOT_MODULE, str(world_port), *(f"{index}={value}" for index, value in changes)]
     if micropython is not None:
         return [str(micropython), *arguments], "the pilot program runs on real MicroPython"
     return [sys.executable, *arguments], f"{why}: the same pilot files run in a CPython child process on the pty"
@@ -105,10 +108,12 @@ class Rig:
         ready = self._start("world", argv).ready_line()
         self._world_port = ready["pilot_port"]
         self.world = WorldClient(ready["control_port"])
+        if not parameters.build(self.settings.pilot_changes()).fitted(params.SECOND):
+            self.world.set(site={"second_contactor": False})
 
     def start_pilot(self) -> None:
         """The pilot program on MicroPython, its link on the pty."""
-        argv, self.pilot_note = pilot_argv(self._world_port, self.settings.board_ma, self.settings.cpython_pilot)
+        argv, self.pilot_note = pilot_argv(self._world_port, self.settings.pilot_changes(), self.settings.cpython_pilot)
         environment = {"MICROPYPATH": f"{PACKAGE_ROOT}:.frozen"}
         self._start("pilot", argv, line=self._pilot_line.master, environment=environment)
 

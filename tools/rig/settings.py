@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pilotwire.firmware.kernel.params import FAULT_OFF_MS, MAX_MA, MIN_OFF_MS
+
 METER_START_WH = 1_234_567.0
 CHARGE_POINT = "demo-1"
+SHORT_PAUSES = ((MIN_OFF_MS, 1000), (FAULT_OFF_MS, 1000))
+"""Changes to the pilot's parameters: a contactor that need not rest 10 s, or 30 s after a fault, before it closes again."""
 
 
 @dataclass(slots=True)
@@ -19,11 +23,17 @@ class RigSettings:
     board_ma: int = 32000
     meter_values_s: int = 5
     poll_ms: int = 500
+    parameters: tuple[tuple[int, int], ...] = SHORT_PAUSES
+    """What differs from the simulated board's own parameters, as (index, value) of firmware/kernel/params.py."""
     cpython_pilot: bool = False
     """Run the pilot program under CPython although there is a MicroPython."""
     csms_options: tuple[str, ...] = ()
     extra: dict[str, str] = field(default_factory=dict)
     """More lines for a section of the station's configuration, by section name."""
+
+    def pilot_changes(self) -> tuple[tuple[int, int], ...]:
+        """Every change to the pilot's parameters, the board's current first."""
+        return ((MAX_MA, self.board_ma), *self.parameters)
 
     def station_toml(
         self, data_dir: Path, pilot_device: str, meter: str, status_socket: Path | None, csms_url: str | None

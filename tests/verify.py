@@ -1,0 +1,136 @@
+"""The long proofs, in shards: `make verify` runs all of them, `make verify-kernel` one. Ends with one table, exit status 0 or 1.
+
+    python tests/verify.py [SHARD ...] [--list]
+
+Proofs of one stage run side by side; what a proof prints is kept in a file and shown when it fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+SHARD_MAX_S = 15 * 60
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One program that ends with status 0 when what it proves holds; its last line of output is its result."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Outcome:
+    """How a proof went."""
+
+    proof: Proof
+    status: int
+    seconds: float
+    last_line: str
+    log: Path
+
+
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+# Shard -> stages -> proofs.
+SHARDS: dict[str, tuple[tuple[Proof, ...], ...]] = {
+    "kernel": (
+        (
+            Proof("branch coverage of the kernel", ("tests/branch_coverage.py",)),
+            Proof(
+                "two interpreters, 100,000 ticks; no allocation; integer range",
+                (*PYTEST, "tests/test_kernel_target.py", "tests/test_two_interpreters.py"),
+                (("PILOTWIRE_FULL", "1"),),
+            ),
+        ),
+        (
+            Proof("state space and every guard deleted", ("tests/state_space.py", "--full", "--guards")),
+            Proof("reaction times", ("-m", "pilotwire.tools.cli", "bench", "pilot")),
+        ),
+        (Proof("mutants", ("tests/mutants/gate.py",)),),
+    ),
+}
+
+
+def run_stage(proofs: tuple[Proof, ...], folder: Path) -> list[Outcome]:
+    """Run proofs side by side until all have ended."""
+    running = []
+    for proof in proofs:
+        print(f"  {proof.name} ...", flush=True)
+        log = folder / f"{proof.name.replace(' ', '-').replace(',', '')}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, *proof.argv],
+                cwd=TESTS.parent,
+                env={**os.environ, **dict(proof.environment)},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        running.append((proof, process, log, time.monotonic()))
+    outcomes: dict[str, Outcome] = {}
+    while len(outcomes) < len(running):
+        for proof, process, log, started_s in running:
+            if proof.name in outcomes:
+                continue
+            seconds = time.monotonic() - started_s
+            if process.poll() is None and seconds > SHARD_MAX_S:
+                process.kill()
+                process.wait()
+            if process.poll() is not None:
+                outcomes[proof.name] = Outcome(proof, process.returncode, seconds, last_line(log), log)
+        time.sleep(0.2)
+    return [outcomes[proof.name] for proof in proofs]
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that says anything."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    return next((line for line in reversed(lines) if line.strip("=─ ")), "")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run shards and print the table."""
+    parser = argparse.ArgumentParser(prog="verify", description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("shard", nargs="*", help=f"one or more of {', '.join(SHARDS)} (default: all)")
+    parser.add_argument("--list", action="store_true", help="say what there is and end")
+    args = parser.parse_args(argv)
+    unknown = [name for name in args.shard if name not in SHARDS]
+    if unknown:
+        parser.error(f"unknown shard {unknown[0]!r}; there are {', '.join(SHARDS)}")
+    if args.list:
+        for name, stages in SHARDS.items():
+            print(name, *(f"  {proof.name}" for stage in stages for proof in stage), sep="\n")
+        return 0
+    outcomes: list[Outcome] = []
+    with tempfile.TemporaryDirectory(prefix="pilotwire-verify-") as folder:
+        started_s = time.monotonic()
+        for name in args.shard or SHARDS:
+            print(f"{name}:", flush=True)
+            for stage in SHARDS[name]:
+                outcomes += run_stage(stage, Path(folder))
+        for outcome in outcomes:
+            if outcome.status:
+                print(
+                    f"\n--- {outcome.proof.name} ended with status {outcome.status}\n{outcome.log.read_text()[-6000:]}"
+                )
+        print(f"\n{'proof':66}{'seconds':>8}  result")
+        for outcome in outcomes:
+            word = "ok" if outcome.status == 0 else "FAILED"
+            print(f"{outcome.proof.name:66}{outcome.seconds:8.0f}  {word}: {outcome.last_line[:100]}")
+        print(f"{'in all':66}{time.monotonic() - started_s:8.0f}")
+    return 1 if any(outcome.status for outcome in outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""The pilot program in a child process, as boards/sim/pilot_main.py runs it on MicroPython, its pins in this process's world.
+
+Two clocks. On the virtual one a tick is one record each way, and no time passes while the pilot computes. `keep_real_time()` hands
+the clock over to the system's: from then on the world goes on while the pilot computes, while this process sleeps and while the
+machine is busy with something else, and all of that is in the figures. `late_ms` says how much of it the machine may have on its
+conscience: the longest delay from the instant a tick was due to the arrival of its outputs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import socket
+import struct
+import time
+from pathlib import Path
+
+from pilotwire.boards.sim import signals, wire
+from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
+from pilotwire.tools.bench.pilot.rigs import Rig
+from pilotwire.tools.rig.process import Process, RigError
+from pilotwire.tools.rig.pty_line import Pty
+from pilotwire.tools.rig.rig import PACKAGE_ROOT, pilot_argv
+
+ANSWER_TIMEOUT_S = 10.0
+
+
+class SocketLine:
+    """A line that hands bytes over at once, as a pty does not: with it a run on the virtual clock repeats exactly."""
+
+    def __init__(self) -> None:
+        self._pair = socket.socketpair()
+        self.ours, self.theirs = self._pair[0].fileno(), self._pair[1].fileno()
+        os.set_blocking(self.ours, False)
+
+    def close(self) -> None:
+        """Close both ends."""
+        for sock in self._pair:
+            sock.close()
+
+
+class PtyLine:
+    """A pty, as in the demo and the end-to-end tests."""
+
+    def __init__(self) -> None:
+        self._pty = Pty()
+        self.theirs = self._pty.master
+        self.ours = os.open(self._pty.device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+
+    def close(self) -> None:
+        """Close both ends."""
+        os.close(self.ours)
+        self._pty.close()
+
+
+class Child(Rig):
+    """A pilot of its own, in `folder` its log."""
+
+    def __init__(
+        self, rng: random.Random, changes: tuple[tuple[int, int], ...], folder: Path, *, pty: bool = False
+    ) -> None:
+        super().__init__(rng, changes)
+        self.late_ms = 0.0
+        self._line = PtyLine() if pty else SocketLine()
+        self._zero_s = 0.0
+        self._real = False
+        self._answer: tuple[int, int, int] | None = None
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(ANSWER_TIMEOUT_S)
+            argv, _ = pilot_argv(listener.getsockname()[1], changes)
+            environment = {"MICROPYPATH": f"{PACKAGE_ROOT}:.frozen"}
+            self._process = Process(
+                "pilot", argv, folder / "pilot.log", line=self._line.theirs, environment=environment, hardware=True
+            )
+            try:
+                self._sock = listener.accept()[0]
+            except TimeoutError:
+                words = self._process.last_words()
+                self._process.kill()
+                self._line.close()
+                raise RigError(f"the pilot did not connect to its world; {words}") from None
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock.settimeout(ANSWER_TIMEOUT_S)
+
+    def keep_real_time(self) -> None:
+        """From now on the world's clock follows the system's."""
+        self._zero_s = time.monotonic() - self.now_ms / 1000.0
+        self._real = True
+        self.late_ms = 0.0
+
+    def run_coarse(self, ms: int) -> None:
+        """In real time there is nothing to be gained."""
+        if self._real:
+            self.run(ms)
+        else:
+            super().run_coarse(ms)
+
+    def close(self) -> None:
+        """End the pilot."""
+        self._sock.close()
+        self._process.kill()
+        self._line.close()
+
+    def _real_ms(self) -> float:
+        return (time.monotonic() - self._zero_s) * 1000.0
+
+    def _step(self, until_ms: int) -> None:
+        if not self._real:
+            super()._step(until_ms)
+            return
+        if self._answer is not None:
+            self._pass_until(min(self._answer[0], until_ms))
+            if self.now_ms >= self._answer[0]:
+                _, duty_u16, levels = self._answer
+                self._answer = None
+                signals.write(self.world, duty_u16, levels)
+            return
+        if self.now_ms < self._due_ms:
+            wait_s = self._zero_s + min(self._due_ms, until_ms) / 1000.0 - time.monotonic()
+            if wait_s > 0.0:
+                time.sleep(wait_s)
+            # Late or not, an instant that a stimulus has asked for is not passed over.
+            self._pass_until(min(max(int(self._real_ms()), self._due_ms), until_ms))
+            return
+        due_ms = self._due_ms
+        if self.pilot_alive:
+            self._ask()
+            duty_u16, levels = self._take_answer()
+            arrived_ms = self._real_ms()
+            self.late_ms = max(self.late_ms, arrived_ms - due_ms)
+            self._answer = (max(self.now_ms, -int(-arrived_ms // 1)), duty_u16, levels)
+        if self.station_alive:
+            self._talk()
+        while self._due_ms <= self.now_ms:
+            self._due_ms += self.tick_ms
+
+    def _pass_until(self, ms: int) -> None:
+        if ms > self.now_ms:
+            self.world.advance(ms - self.now_ms)
+
+    def _tick(self) -> None:
+        self._ask()
+        signals.write(self.world, *self._take_answer())
+
+    def _ask(self) -> None:
+        adc_u16, levels = signals.read(self.world)
+        self._sock.sendall(struct.pack(wire.TO_PILOT, self.now_ms % TICKS_PERIOD, *adc_u16, levels))
+
+    def _take_answer(self) -> tuple[int, int]:
+        answer = b""
+        while len(answer) < wire.TO_WORLD_SIZE:
+            try:
+                part = self._sock.recv(wire.TO_WORLD_SIZE - len(answer))
+            except TimeoutError:
+                part = b""
+            if not part:
+                raise RigError(f"the pilot does not answer; {self._process.last_words()}")
+            answer += part
+        _, duty_u16, levels = struct.unpack(wire.TO_WORLD, answer)
+        return duty_u16, levels
+
+    def _talk(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            received = os.read(self._line.ours, 4096)
+            self.station.receive(received, self.now_ms)
+        self.station.tick(self.now_ms)
+        data = self.station.data_to_send()
+        if data:
+            os.write(self._line.ours, data)
+        self._listen()
