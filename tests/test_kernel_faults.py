@@ -159,10 +159,10 @@ def stops_promptly(board: KernelBoard, hides: bool) -> None:
 
 
 def stops_at_once(board: KernelBoard) -> None:
-    """Open now, F for 300 ms."""
+    """Open now, F for 320 ms."""
     kernel = board.kernel
     assert (kernel.phase, kernel.duty, kernel.close, kernel.close_phases) == (table.SHOWING_F, F, False, False)
-    board.exactly(300, "X1", lambda: kernel.duty != F)
+    board.exactly(320, "X1", lambda: kernel.duty != F)
 
 
 @pytest.mark.parametrize(("stage", "cause"), NOT_FOUND, ids=name_of)

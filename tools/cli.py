@@ -34,7 +34,7 @@ class Command:
 COMMANDS = (
     Command("run", "run the station as a service would: pilotwire run --config FILE", "pilotwire.tools.run"),
     Command("demo", "watch a simulated car charge through the real stack", "pilotwire.tools.demo.run", needs_extra="demo"),
-    Command("bench", "measure this machine, e.g. the time from start to first lease", "pilotwire.tools.bench.main"),
+    Command("bench", "measure: reaction times of the pilot, or the time from start to first lease", "pilotwire.tools.bench.main"),
 )  # fmt: skip
 
 

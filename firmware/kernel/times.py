@@ -20,7 +20,9 @@ PULSE_WINDOW_MS = 3700  # the whole sequence lasts 3.5 s, with 0.2 s of toleranc
 SPACING_MS = 5000  # the duty changes at most this often, except to X1 (4: 6)
 STOP_MS = 6200  # open under load no earlier than 6.0 s and no later than 6.5 s after X1 (4: 10.2)
 TELL_MS = 6000  # after a prompt stop PWM stays this long at most, so that the car can be told (ours)
-F_HOLD_MS = 300  # state F is shown at least this long (Table A.5 as restated)
+F_HOLD_MS = (
+    320  # state F is shown at least 300 ms (Table A.5 as restated); the rest is for an output that comes late (ours)
+)
 STEP_EF_MS = 4000  # T_step_EF (4)
 STEP_X1_MS = 3000  # T_step_X1 (evse_requirements 24)
 WAKE_MS = 4000  # wake-up of a sleeping car: the pilot wire is off this long (4, A.5.3)

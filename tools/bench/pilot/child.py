@@ -9,7 +9,6 @@ conscience: the longest delay from the instant a tick was due to the arrival of 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import socket
 import struct
@@ -20,49 +19,23 @@ from pilotwire.boards.sim import signals, wire
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
 from pilotwire.tools.bench.pilot.rigs import Rig
 from pilotwire.tools.rig.process import Process, RigError
-from pilotwire.tools.rig.pty_line import Pty
 from pilotwire.tools.rig.rig import PACKAGE_ROOT, pilot_argv
 
 ANSWER_TIMEOUT_S = 10.0
 
 
-class SocketLine:
-    """A line that hands bytes over at once, as a pty does not: with it a run on the virtual clock repeats exactly."""
-
-    def __init__(self) -> None:
-        self._pair = socket.socketpair()
-        self.ours, self.theirs = self._pair[0].fileno(), self._pair[1].fileno()
-        os.set_blocking(self.ours, False)
-
-    def close(self) -> None:
-        """Close both ends."""
-        for sock in self._pair:
-            sock.close()
-
-
-class PtyLine:
-    """A pty, as in the demo and the end-to-end tests."""
-
-    def __init__(self) -> None:
-        self._pty = Pty()
-        self.theirs = self._pty.master
-        self.ours = os.open(self._pty.device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-
-    def close(self) -> None:
-        """Close both ends."""
-        os.close(self.ours)
-        self._pty.close()
-
-
 class Child(Rig):
-    """A pilot of its own, in `folder` its log."""
+    """A pilot of its own, in `folder` its log.
 
-    def __init__(
-        self, rng: random.Random, changes: tuple[tuple[int, int], ...], folder: Path, *, pty: bool = False
-    ) -> None:
+    Its link is a socket pair, which hands bytes over at once. In a pty of a busy system they may wait for as long as a lease lives
+    on the virtual clock.
+    """
+
+    def __init__(self, rng: random.Random, changes: tuple[tuple[int, int], ...], folder: Path) -> None:
         super().__init__(rng, changes)
         self.late_ms = 0.0
-        self._line = PtyLine() if pty else SocketLine()
+        self._line, theirs = socket.socketpair()
+        self._line.setblocking(False)
         self._zero_s = 0.0
         self._real = False
         self._answer: tuple[int, int, int] | None = None
@@ -70,9 +43,10 @@ class Child(Rig):
             listener.settimeout(ANSWER_TIMEOUT_S)
             argv, _ = pilot_argv(listener.getsockname()[1], changes)
             environment = {"MICROPYPATH": f"{PACKAGE_ROOT}:.frozen"}
-            self._process = Process(
-                "pilot", argv, folder / "pilot.log", line=self._line.theirs, environment=environment, hardware=True
-            )
+            with theirs:
+                self._process = Process(
+                    "pilot", argv, folder / "pilot.log", line=theirs.fileno(), environment=environment, hardware=True
+                )
             try:
                 self._sock = listener.accept()[0]
             except TimeoutError:
@@ -162,10 +136,9 @@ class Child(Rig):
 
     def _talk(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            received = os.read(self._line.ours, 4096)
-            self.station.receive(received, self.now_ms)
+            self.station.receive(self._line.recv(4096), self.now_ms)
         self.station.tick(self.now_ms)
         data = self.station.data_to_send()
         if data:
-            os.write(self._line.ours, data)
+            self._line.sendall(data)
         self._listen()

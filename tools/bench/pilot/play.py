@@ -91,7 +91,7 @@ def _play_child(task: Task, folder: Path) -> Outcome:
     real = task.column == REAL_TIME
     for index in range(task.count):
         for left in reversed(range(TRIES)):
-            rig = Child(task.rng(index), BOARD + task.scene.changes, folder, pty=real)
+            rig = Child(task.rng(index), BOARD + task.scene.changes, folder)
             try:
                 prepare(task.scene, rig)
                 values = sample_real(task.scene, rig) if real else sample(task.scene, rig)

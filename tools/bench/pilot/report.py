@@ -35,8 +35,8 @@ The event comes at a random millisecond within the tick, a random time after the
   It computes in no time; the figures are those of its filters and its tick, and the same on every machine.
 * **MicroPython** (n = {micropython}): the same files on real MicroPython in a process of its own, on the same virtual
   clock, one record each way per tick. Also the same on every machine.
-* **Real time** (n = {real_time}, for times of about 1 s or less): MicroPython again, its link on a pty, while the circuit's clock
-  follows the system's. Computing, scheduling of processes and whatever else the machine did are in these figures, and a busy
+* **Real time** (n = {real_time}, for times of about 1 s or less): MicroPython again, while the circuit's clock follows the
+  system's. Computing, scheduling of processes and whatever else the machine did are in these figures, and a busy
   machine shows in the maximum. A sample in which a tick came more than {stall_ms} ms late was taken again, at most
   {again} times; {repeated}.
 

@@ -51,7 +51,7 @@ class Row:
     id: str
     what: str
     source: str
-    """Section of the fact sheet and sequence or topic there, for example "4: 8.1/8.2"."""
+    """Section of the fact sheet and sequence or topic there, for example "4: 8.1/8.2"; "design" for what it does not know."""
     mark: str
     """Where the number comes from: S read in a public source, K recalled, D derived; "ours" where the sheet leaves it to us."""
     end: Seen

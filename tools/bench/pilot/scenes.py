@@ -13,7 +13,7 @@ SECTIONS = (
     ("4", "Sequences of the control pilot (section 4)"),
     ("5", "Residual current, earth, contactor (section 5)"),
     ("6", "Over-current, temperature, phases (section 6)"),
-    ("", "Decisions of this project (other sections)"),
+    ("", "Decisions of this project (sections 3, 8 and 9, design)"),
 )
 """Heading of each table, by section of the sheet; "" takes what is left."""
 

@@ -137,7 +137,7 @@ SCENES = (
             most=5000),
     )),
     Scene("stop-button", stage.charging, _press_stop, 800, (
-        *stage.opens("stop-button", "Emergency stop pressed", "5: emergency stop", "ours"),
+        *stage.opens("stop-button", "Emergency stop pressed", "design: emergency stop", "ours"),
         Row("stop-button-f", "The same: how long state F is shown", "4: state F shown after fault", "S",
             stage.F_ENDS, stage.SHOWS_F, least=300, most=400),
     )),

@@ -142,7 +142,7 @@ SCENES = (
             stage.CONTACTS_OPEN, stage.SUPPLY_OFF, least=0, most=1000, from_stimulus=True),
     ), DIRECT),
     Scene("station-stop", stage.charging, _ask_stop, 800, (
-        Row("station-stop", "Station asks for a prompt stop: contacts open, link included", "9: prompt stop",
+        Row("station-stop", "Station asks for a prompt stop: contacts open, link included", "design: prompt stop",
             "ours", stage.CONTACTS_OPEN, most=250),
     )),
 )
