@@ -77,6 +77,8 @@ class Configuration:
     start: Mapping[str, Any] = field(default_factory=dict)
     good: tuple[Mapping[str, Any], ...] = ({"car": "C", "station": AC},)
     """Surroundings under which the kernel must close sooner or later."""
+    pairs: bool = False
+    """Two things may happen in the same tick."""
     wide: bool = False
     """Too much for `make test`; `make verify-kernel` walks it."""
     depth: int | None = None
@@ -168,14 +170,26 @@ class World:
 
     def moves(self, number: int) -> Iterator[tuple[str, int, str]]:
         """What can happen: words for it, the surroundings that follow, and the act."""
-        now = self._all[number]
         yield "nothing", number, ""
-        for index, name in enumerate(self.names):
-            for value in self.values[name]:
+        acts = self.configuration.acts
+        yield from ((act, number, act) for act in acts)
+        for words, after in self._changes(number, 0):
+            yield words, after, ""
+            if self.configuration.pairs:
+                yield from ((f"{words} + {act}", after, act) for act in acts)
+
+    def _changes(self, number: int, first: int) -> Iterator[tuple[str, int]]:
+        now = self._all[number]
+        for index in range(first, len(self.names)):
+            for value in self.values[self.names[index]]:
                 if value != now[index]:
-                    yield f"{name} {_word(value)}", self._number((*now[:index], value, *now[index + 1 :])), ""
-        for act in self.configuration.acts:
-            yield act, number, act
+                    words, after = (
+                        f"{self.names[index]} {_word(value)}",
+                        self._number((*now[:index], value, *now[index + 1 :])),
+                    )
+                    yield words, after
+                    if self.configuration.pairs and not first:
+                        yield from ((f"{words} + {also}", both) for also, both in self._changes(after, index + 1))
 
     def stimulus(self, view: View, number: int, act: str) -> Stimulus:
         """What the kernel gets to see of it."""

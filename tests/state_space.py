@@ -16,8 +16,9 @@ with a silent station it opens for good. That the rules can fail is shown by del
 the kernel does, by running both side by side (space_side_by_side.py).
 
 Abstraction. Left out: the pulse counter, the parameters' CRC, leases that arrive late or live longer than two quanta,
-the clock's wrap, two things in the same tick, and temperatures, currents and resistors other than the few values of each
-configuration. Within that each configuration is complete: there is no reachable state beyond those counted here.
+the clock's wrap, more than one thing in a tick (two in the configurations called pairs), and temperatures, currents and
+resistors other than the few values of each configuration. Within that each configuration is complete: there is no
+reachable state beyond those counted here.
 `closes` and `opens` are the ticks that the slowest state needs for it, with a car that asks, and with one that ignores
 X1. Configurations: space_configurations.py; the last ones, from "pilot wire" on, are walked with --full only.
 
