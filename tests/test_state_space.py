@@ -16,10 +16,11 @@ import space_guards
 import space_kernel
 import space_tampering
 import state_space
-from pilotwire.firmware.kernel import bands, table
+from pilotwire.firmware.kernel import bands, faults, table
 from space_configurations import CONFIGURATIONS
 from space_fault_rules import Reports
 from space_guards import Deletion
+from space_liveness import Liveness
 from space_seen import Before, Outputs, PropertyError, Seen
 from space_side_by_side import side_by_side
 from space_tampering import NAMED, Tampering
@@ -87,6 +88,29 @@ def test_the_shortest_way_to_a_violation_is_told_in_words() -> None:
     violation = next(one for one in space_tampering.ALL if one.name == "STOP_MS +1").violation()
     assert violation is not None
     assert shown(violation.path) == "nothing x 2, car B, station AC 16 A, car C, nothing, station silent, nothing x 6"
+
+
+def test_a_kernel_that_never_closes_is_told_even_though_no_tick_is_wrong() -> None:
+    deletion = next(one for one in space_guards.deletions() if re.search(r"Idle -> Offering if .*: deleted", one.words))
+    verdict = space_guards.judge(deletion, [judged("ventilation").walk])
+    assert verdict.words == "never closes although everything is good"
+
+
+def test_a_fault_that_never_clears_is_told_even_though_no_tick_is_wrong() -> None:
+    known = faults.FAULTS
+    never = tuple((*row[:4], faults.BY_RESTART) if row[0] == faults.STOP_BUTTON else row for row in known)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(faults, "FAULTS", never)
+        result = state_space.judge(NAMED["emergency"])
+    assert result.problem == "never closes after the car has been replugged and faults have been cleared: stop True"
+
+
+def test_a_kernel_that_stays_closed_for_ever_is_told() -> None:
+    walk = judged("ventilation").walk
+    live = Liveness(walk.automaton, walk.world, walk.edge)
+    live._bad = live._goods[0]  # what ought to open it lets it charge on
+    with space_kernel.scaled(walk.configuration.quanta):
+        assert live.check(walk.automaton.start) == "does not open for good although the station is silent"
 
 
 def test_a_row_that_can_never_fit_is_found_to_be_superfluous() -> None:
