@@ -120,7 +120,7 @@ def new_kernel(values: Sequence[int]) -> Kernel:
 
 
 def fields(thing: object, path: str = "") -> Iterator[str]:
-    """Every field of the kernel and of its parts: `_signal.duty`, `_away_ms[3]`."""
+    """Every field of the kernel and of its parts: `_signal.duty`, `_clearing._away_ms[3]`."""
     for name, value in vars(thing).items():
         place = path + name
         if isinstance(value, int):
@@ -182,7 +182,8 @@ def _canonical(kernel: Kernel) -> dict[str, str]:
         same[f"_lease.{place}"] = f"(k._lease.{place} if k._lease.mode else 0)"
     for number, row in enumerate(faults.FAULTS):
         most = max(times.RECOVER_MS, value[params.RECLOSE_MS]) if row[4] == faults.BY_RECLOSE else times.RECOVER_MS
-        same[f"_away_ms[{number}]"] = upto(f"_away_ms[{number}]", most, f"k.faults & {row[0]}")
+        place = f"_clearing._away_ms[{number}]"
+        same[place] = upto(place, most, f"k.faults & {row[0]}")
     idle = ["conditions", "cp_high_mv", "cp_low_mv", "_requests", "contacts_closed", "phases_closed", "cycles", "vent"]
     idle += ["supply_enable", "_heat.limit_ma"]
     if not fitted(params.SECOND):
@@ -194,7 +195,7 @@ def _canonical(kernel: Kernel) -> dict[str, str]:
     if not value[params.WAKE_AFTER_MS]:
         idle += ["_wake"]
     if not value[params.RECLOSE_TRIES]:
-        idle += ["_reclosed"]
+        idle += ["_clearing._reclosed"]
     if value[params.SIMPLE_MA] >= value[params.MAX_MA]:
         idle += ["simplified"]
     return {**same, **dict.fromkeys(idle, "0")}

@@ -6,6 +6,7 @@ What happens in a phase and when it ends stands in table.py; what a fault does, 
 
 from . import (
     bands,
+    clearing,
     contactor,
     current,
     diode,
@@ -64,6 +65,7 @@ class Kernel:
         self._heat = heat.Heat()
         self._current = current.Current()
         self._monitors = monitors.Monitors()
+        self._clearing = clearing.Clearing()
         self._lease = lease.Lease()
         self._requests = 0
         self._started = False
@@ -72,8 +74,6 @@ class Kernel:
         self._open_ms = 0  # contacts have reported open for so long
         self._zero_ms = 0  # ... and there was no current
         self._off_ms = parameters.value[params.MIN_OFF_MS]  # minimum off-time that counts now; a restart is an opening
-        self._away_ms = [0] * len(faults.FAULTS)  # since the cause of each fault was last seen
-        self._reclosed = 0  # residual current faults that have cleared by themselves for this car
         self._powered = False  # this car has had power
         self._wake = True  # this car may still be woken up
         self._let_go = False  # the station has asked to unlock this car's plug
@@ -207,7 +207,7 @@ class Kernel:
         self._signal.restart()
         self._residual.unplugged()
         self._cable.forget()
-        self._reclosed = 0
+        self._clearing.unplugged()
         self._powered = False
         self._wake = True
         self._let_go = False
@@ -258,37 +258,15 @@ class Kernel:
 
     def _judge_faults(self, causes: int, passed_ms: int) -> None:
         """Take up new faults, and clear those whose time has come."""
-        self.faults |= causes
-        if not self.faults:
-            return
-        value = self.parameters.value
-        self._off_ms = max(value[params.MIN_OFF_MS], value[params.FAULT_OFF_MS])
-        unplugged = self._pilot.state == bands.A
-        ordered = self._requests & lease.REQUEST_CLEAR
-        tries = self._reclosed
-        for number in range(len(faults.FAULTS)):
-            row = faults.FAULTS[number]
-            if not self.faults & row[0]:
-                continue
-            if causes & row[0]:
-                self._away_ms[number] = 0
-                continue
-            away_ms = add(self._away_ms[number], passed_ms)
-            self._away_ms[number] = away_ms
-            if away_ms < times.RECOVER_MS or self._open_ms < times.RECOVER_MS:
-                continue
-            rule = row[4]
-            again = self._reclosed < value[params.RECLOSE_TRIES] and away_ms >= value[params.RECLOSE_MS]
-            if rule == faults.BY_RECLOSE and again and not unplugged and not ordered:
-                tries = self._reclosed + 1  # one try, even when both outputs had tripped
-                self.faults &= ~row[0]
-            elif (
-                rule == faults.BY_CAUSE
-                or (unplugged and faults.BY_UNPLUG <= rule <= faults.BY_RECLOSE)
-                or (ordered and faults.BY_REPLUG <= rule <= faults.BY_COMMAND)
-            ):
-                self.faults &= ~row[0]
-        self._reclosed = tries
+        standing = self.faults | causes
+        if standing:
+            value = self.parameters.value
+            self._off_ms = max(value[params.MIN_OFF_MS], value[params.FAULT_OFF_MS])
+            unplugged = self._pilot.state == bands.A
+            ordered = self._requests & lease.REQUEST_CLEAR != 0
+            proven = self._open_ms >= times.RECOVER_MS
+            standing = self._clearing.update(standing, causes, passed_ms, proven, unplugged, ordered, value)
+        self.faults = standing
 
     def _choose_phases(self) -> None:
         """Before this car has had power the number of phases is free; afterwards it changes through SWITCHING only."""

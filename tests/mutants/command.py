@@ -3,9 +3,9 @@
 It changes the code under test in one place at a time and demands that the tests notice. For each mutant a process is forked
 that has imported nothing of the code under test; it gets the changed file, then imports and runs the tests that can notice.
 
-It first gets those that fit into a budget, the likely killers. A mutant that is listed as a survivor counts as not killed
-anyway, so for the question whether its entry is stale this must do (`--budget 0` gives it all). Any other one then gets all
-tests to which it makes a difference.
+It first gets those that fit into a budget, the likely killers; what survives them gets all tests to which it makes a difference.
+A mutant that is listed as a survivor counts as not killed anyway, so for the question whether its entry is stale a larger budget
+must do (`--budget 0` gives it all).
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--budget",
         type=float,
-        default=3.0,
+        default=1.0,
         metavar="S",
-        help="processor time of the tests that a mutant gets first, and a listed one at all [3]; 0: no limit",
+        help="processor time of the tests that a mutant gets first [1]; a listed one gets three times that and no more; 0: all",
     )
     parser.add_argument("--quick", action="store_true", help="what survives the first tests counts as alive")
     parser.add_argument(
@@ -103,6 +103,8 @@ def main(argv: list[str] | None = None) -> int:
     print(f"{len(choice.tests)} tests pass ({report.spent(started_s)} so far)", flush=True)
     hunt = Hunt({number: every[number] for number in chosen}, choice, tests, options)
     hunt.first(listed)
+    if options.json:
+        report.write(list(hunt.rows.values()), options.json)  # the rest takes long
     remaining = hunt.unlisted(listed)
     if remaining and not options.every_test and not options.quick:
         print(f"{len(remaining)} mutants are alive and not listed ({report.spent(started_s)} so far)", flush=True)
