@@ -342,6 +342,25 @@ def test_after_400_ms_of_silence_the_pilot_is_lost_and_after_its_next_state_it_i
     assert pair.kinds()[-2:] == ["PilotLost", "PilotState"]
 
 
+def test_time_in_which_the_station_has_not_listened_is_no_silence_of_the_pilot() -> None:
+    pair = met()
+    pair.pilot_silent = True
+    state = pair.station.state
+    assert state is not None
+    pair.now_ms += 1000
+    pair.station.excuse(5000, pair.now_ms)
+    assert pair.station.deadline() == pair.now_ms + LOST_MS, "never more than the present silence"
+    pair.run(LOST_MS - 5)
+    assert pair.station.online
+    pair.tick()
+    assert not pair.station.online
+    pair.pilot_silent = False
+    pair.run(200)
+    state = pair.station.state
+    assert pair.station.online
+    assert pair.station.deadline() == state.at_ms + LOST_MS, "a new silence counts in full"
+
+
 def test_a_silent_pilot_is_sent_no_lease() -> None:
     pair = met()
     pair.pilot_silent = True

@@ -68,3 +68,18 @@ def test_a_lost_pilot_opens_the_contacts_is_noticed_shown_reported_and_recovered
             return str(calls[-1]["status"])
 
         assert csms.wait_for(lambda: last_status() == "Charging", 20.0)
+
+
+def test_a_machine_that_stands_still_for_a_second_changes_no_verdict(tmp_path: Path) -> None:
+    with charging(tmp_path, RigSettings(meter_values_s=60)) as (rig, world):
+        parts = [rig.process(name) for name in ("world", "pilot", "meter", "station")]
+        for _ in range(3):
+            for part in parts:
+                part.signal(signal.SIGSTOP)
+            time.sleep(1.0)
+            for part in parts:
+                part.signal(signal.SIGCONT)
+            time.sleep(1.0)
+        assert [event["name"] for event in world.events() if event["name"] == "pilot_silent"] == []
+        assert journal(rig, "PilotLost") == []
+        assert [row["value"] for row in world.events() if row["name"] == "contacts_closed"] == [False, True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -170,6 +171,26 @@ def test_the_process_survives_garbage_and_answers_the_next_request(world: WorldC
     world.plug()
     assert world.read()["cp_high_mv"] == pytest.approx(8980, abs=30)
     assert world.now_ms() >= first_ms
+
+
+def test_a_client_that_asks_much_and_reads_nothing_stops_only_itself(world: WorldClient) -> None:
+    with socket.create_connection(("127.0.0.1", world.port), 5.0) as idle:
+        idle.setblocking(False)
+        request = json.dumps({"cmd": "x" * 30_000}).encode() + b"\n"
+        sent = stuck = 0
+        while stuck < 20 and sent < 100_000_000:
+            try:
+                sent += idle.send(request[sent % len(request) :])
+                stuck = 0
+            except BlockingIOError:
+                stuck += 1  # the world has stopped listening to it, if that lasts
+                world.now_ms()
+        assert stuck == 20, f"the world took {sent} bytes of requests without getting rid of an answer"
+        idle.settimeout(5.0)
+        replies = idle.makefile("rb")
+        for _ in range(sent // len(request)):
+            assert json.loads(replies.readline())["error"].startswith("unknown command 'xxx"), "nothing was lost for it"
+        replies.close()
 
 
 @pytest.mark.parametrize("fitted", [params.RCD_DC | params.RCD_TEST, params.SECOND])

@@ -10,14 +10,15 @@ It prints one JSON line with its ports and then lives until it is told to quit, 
 
 Time: the world's clock follows real time in slots of one pilot tick. Pilot and world move in lock step, so a tick that the
 operating system delays is a tick that the world has waited for, and time in which this process or the pilot's did not get the
-processor does not count: a busy machine changes no verdict. Only a pilot that is silent for PATIENCE_MS of real time, or whose
-connection has closed, is left behind. Then the world makes up for the wait and goes on without it, in which case the charge
+processor does not count: a busy machine changes no verdict. Only a pilot that is silent while this process has looked for its
+answer LOOKS times, LOOK_MS each, or whose connection has closed, is left behind. Then the world makes up for the wait and goes on without it, in which case the charge
 pump drops the coil.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import selectors
@@ -26,6 +27,7 @@ import socket
 import struct
 import sys
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 from pilotwire.boards.sim import signals, wire
@@ -34,12 +36,23 @@ from pilotwire.boards.sim.world import World
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
 from pilotwire.firmware.pilot.program import TICK_MS
 
-PATIENCE_MS = 300
+LOOK_MS = 30
+LOOKS = 10
 STALL_MS = (
     20  # a delay longer than this is the machine's, and the clock stands still for it; shorter ones are made up for
 )
 
 LINE_MAX = 65536
+
+
+@dataclass
+class Client:
+    """Someone at the control port."""
+
+    request: bytes = b""
+    """What has come of a line that is not complete yet."""
+    replies: bytearray = field(default_factory=bytearray)
+    """What is still to be sent."""
 
 
 class WorldProcess:
@@ -56,7 +69,7 @@ class WorldProcess:
         self._unanswered = False
         self._silent = False
         self._zero_s = 0.0
-        self._clients: dict[socket.socket, bytes] = {}
+        self._clients: dict[socket.socket, Client] = {}
         self._meter = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._meter_address = ("127.0.0.1", meter_port) if meter_port else None
         world.on_sample = self._sample
@@ -88,8 +101,8 @@ class WorldProcess:
         """Answer whoever asks until real time has reached `due`; at least one look."""
         while True:
             left = due - time.monotonic()
-            for key, _ in self._selector.select(max(0.0, left)):
-                self._serve(key.fileobj)
+            for key, events in self._selector.select(max(0.0, left)):
+                self._serve(key.fileobj, events)
             if left > 0:
                 self._stalled(time.monotonic() - due)
             if left <= 0 or self.control.quit:
@@ -100,47 +113,52 @@ class WorldProcess:
         if late_s > STALL_MS / 1000.0:
             self._zero_s += late_s
 
-    def _serve(self, source: Any) -> None:
+    def _serve(self, source: Any, events: int) -> None:
         if source is self._pilot_listener:
             self._adopt_pilot(source.accept()[0])
         elif source is self._control_listener:
             client, _ = source.accept()
-            self._clients[client] = b""
+            client.setblocking(False)
+            self._clients[client] = Client()
             self._selector.register(client, selectors.EVENT_READ)
         elif isinstance(source, socket.socket):
             if source is self._pilot:
                 self._read_pilot()
             elif source in self._clients:
-                self._read_client(source)
+                self._serve_client(source, events)
         elif not os.read(sys.stdin.fileno(), 4096):
             self.control.quit = True  # whoever started us is gone
 
-    def _read_client(self, client: socket.socket) -> None:
+    def _serve_client(self, sock: socket.socket, events: int) -> None:
+        """Take requests, give replies; the world waits for nobody."""
+        client = self._clients[sock]
         try:
-            data = client.recv(65536)
-        except OSError:
-            data = b""
-        if not data:
-            self._selector.unregister(client)
-            del self._clients[client]
-            client.close()
+            if events & selectors.EVENT_READ:
+                data = sock.recv(65536)
+                if not data:
+                    raise ConnectionResetError
+                *lines, client.request = (client.request + data).split(b"\n")
+                if len(client.request) > LINE_MAX:
+                    lines, client.request = [*lines, b"too long"], b""
+                for line in lines:
+                    client.replies += self.control.handle(line)
+            if client.replies:
+                with contextlib.suppress(BlockingIOError):
+                    del client.replies[: sock.send(client.replies)]
+        except BlockingIOError:
             return
-        *lines, rest = (self._clients[client] + data).split(b"\n")
-        if len(rest) > LINE_MAX:
-            lines, rest = [*lines, b"too long"], b""
-        self._clients[client] = rest
-        for line in lines:
-            reply = self.control.handle(line)
-            client.settimeout(2.0)
-            try:
-                client.sendall(reply)
-            except OSError:
-                return  # the asker has gone; its end shows up as an empty read
+        except OSError:
+            self._selector.unregister(sock)
+            del self._clients[sock]
+            sock.close()
+            return
+        # As long as one does not take its replies, no further requests are taken from it.
+        self._selector.modify(sock, selectors.EVENT_WRITE if client.replies else selectors.EVENT_READ)
 
     def _adopt_pilot(self, sock: socket.socket) -> None:
         self._drop_pilot()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(PATIENCE_MS / 1000.0)
+        sock.settimeout(LOOK_MS / 1000.0)
         self._selector.register(sock, selectors.EVENT_READ)
         self._pilot = sock
         self.world.note("pilot_connected")
@@ -169,12 +187,14 @@ class WorldProcess:
                 return
             self._unanswered = True
         asked_s = time.monotonic()
+        looks = 0
         while self._awaited():
+            looks += 1
             self._read_pilot()
-            waited_s = time.monotonic() - asked_s
             if not self._awaited():
-                self._stalled(waited_s)  # it lives, it only had to wait for the processor (or it is gone: then at once)
-            elif waited_s >= PATIENCE_MS / 1000.0:
+                # It lives, it only had to wait for the processor (or it is gone: then at once).
+                self._stalled(time.monotonic() - asked_s)
+            elif looks >= LOOKS:
                 self._silent = True
                 self.world.note("pilot_silent")
 

@@ -14,6 +14,7 @@ from pilotwire.protocols.link.station import StationLink
 
 REOPEN_S = 0.5
 TICK_S = 0.02
+LATE_S = 0.1  # a tick that is later has been kept waiting by this process, or by the machine: nobody has listened
 log = logging.getLogger(__name__)
 
 
@@ -74,6 +75,7 @@ class PilotPort:
         """Keep the line open and the link's timer running, until cancelled."""
         try:
             while True:
+                before_s = self._loop.time()
                 if self._line is None and self._loop.time() >= self._open_next_s:
                     self._open()
                 # What has arrived while this loop was busy elsewhere is heard first: our own delay is not the pilot's silence.
@@ -84,6 +86,9 @@ class PilotPort:
                 self._flush()
                 self._pass_on()
                 await asyncio.sleep(TICK_S)  # without a line too: that the pilot is lost must be noticed in time
+                late_s = self._loop.time() - before_s - TICK_S
+                if late_s > LATE_S:
+                    self.link.excuse(int(late_s * 1000), self._now_ms())
         finally:
             self._close()
 

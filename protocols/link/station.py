@@ -55,7 +55,7 @@ class PilotState:
 
 
 class PilotLost:
-    """No STATE for LOST_MS; silent_ms says for how long there was none."""
+    """No STATE for LOST_MS in which somebody has listened; silent_ms says for how long there was none."""
 
     def __init__(self, silent_ms: int) -> None:
         self.silent_ms = silent_ms
@@ -85,6 +85,7 @@ class StationLink:
         self._repeats = 0
         self._narrowings: "dict[int, int]" = {}
         self._narrow_repeats = 0
+        self._deaf_ms = 0  # part of the present silence in which nobody has listened
 
     @property
     def rejected(self) -> int:
@@ -137,14 +138,19 @@ class StationLink:
     def deadline(self) -> "int | None":
         """When tick() must be called at the latest; None while nothing is awaited yet (call tick once to start)."""
         if self.online and self.state is not None:
-            return self.state.at_ms + LOST_MS
+            return self.state.at_ms + LOST_MS + self._deaf_ms
         return self._hello_at_ms
+
+    def excuse(self, ms: int, now_ms: int) -> None:
+        """Nobody has listened to the line for so long just now: that is no silence of the pilot."""
+        if self.state is not None:
+            self._deaf_ms = min(self._deaf_ms + ms, now_ms - self.state.at_ms)
 
     def tick(self, now_ms: int) -> None:
         """Notice silence, ask for HELLO."""
         if self.online and self.state is not None:
             silent_ms = now_ms - self.state.at_ms
-            if silent_ms >= LOST_MS:
+            if silent_ms - self._deaf_ms >= LOST_MS:
                 self.online = False
                 self._events.append(PilotLost(silent_ms))
                 self._hello_at_ms = now_ms
@@ -186,6 +192,7 @@ class StationLink:
             self._hello_at_ms = None if not self.online else self._hello_at_ms
             return  # nobody we know: HELLO comes first
         self.state = state
+        self._deaf_ms = 0
         self.online = True
         self._events.append(state)
         if self._narrow_repeats:
