@@ -91,6 +91,10 @@ def test_every_tolerated_resistor_is_seen_as_its_state(load_ohm: int, state: int
     assert {band(round(level_mv), present) for present in PROPER_AND_NOT} == {state}
 
 
+def test_the_numbers_of_the_states_are_those_that_the_link_reports() -> None:
+    assert (INVALID, A, B, C, D, E, F) == (0, 1, 2, 3, 4, 5, 6)
+
+
 def test_only_c_and_d_ask_for_power() -> None:
     assert [state for state in PROPER_AND_NOT if asks(state)] == [C, D]
 

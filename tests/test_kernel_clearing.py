@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from kernel_bench import LEVEL_A, LEVEL_B, LEVEL_C
+from kernel_bench import LEVEL_A, LEVEL_B, LEVEL_C, block
 from kernel_board import KernelBoard
 from kernel_causes import CAUSES, Cause, contacts_fall, nothing, short
 from pilotwire.firmware.kernel import faults, params, table
+from pilotwire.firmware.kernel.clearing import Clearing
 from pilotwire.firmware.kernel.lease import REQUEST_CLEAR
 
 BY_ITSELF, UNPLUGGING, COMMAND = "by itself", "unplugging", "a command"
@@ -190,6 +191,15 @@ def test_a_cause_that_comes_back_within_the_second_starts_it_anew(
     board.run(cause.idle or 0, tick_ms=1)
     cause.end(board)
     board.exactly(1000, "cleared", lambda: not board.kernel.faults & cause.bit, coarse_ms=5)
+
+
+def test_a_fault_whose_cause_has_never_been_seen_waits_its_second_too() -> None:
+    for row in faults.FAULTS:
+        if row[4] != faults.BY_CAUSE:
+            continue
+        clearing, standing = Clearing(), row[0]
+        assert clearing.update(standing, 0, 999, True, False, False, list(block())) == standing
+        assert clearing.update(standing, 0, 1, True, False, False, list(block())) == 0
 
 
 # --- contacts

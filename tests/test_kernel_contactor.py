@@ -89,6 +89,13 @@ def test_a_change_of_the_command_does_not_inherit_evidence() -> None:
     assert feedback.update(False, True, 1) == faults.WELDED
 
 
+def test_a_weld_that_stands_for_weeks_keeps_its_timer_a_small_integer() -> None:
+    feedback = Feedback()
+    for _ in range(8):
+        assert feedback.update(False, True, 1 << 28) == faults.WELDED
+        assert max(vars(feedback).values()) < 1 << 30, "above that each tick would allocate"
+
+
 # --- the kernel with them
 
 

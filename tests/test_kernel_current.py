@@ -11,7 +11,7 @@ from pilotwire.firmware.kernel.current import RELAY_SAFE_MA, ZERO_MA, Current
 from pilotwire.firmware.kernel.lease import MODE_AC_HLC, MODE_BPT, MODE_DC
 
 # (limit + 0.5 A) * 1.1, the largest current that is none too many.
-BORDERS = ((6000, 7150), (10002, 11552), (16000, 18150), (31998, 35747), (80000, 88550))
+BORDERS = ((0, 550), (6000, 7150), (10002, 11552), (16000, 18150), (31998, 35747), (80000, 88550))
 
 
 def fed(current: Current, ma: int, limit_ma: int, ms: int, closed: bool = True) -> list[int]:
@@ -92,6 +92,9 @@ def test_after_an_opening_nothing_is_inherited() -> None:
     assert not any(fed(current, 40000, 32000, 6999))
     fed(current, 0, 32000, 1, closed=False)
     found = fed(current, 8000, 6000, 7000)  # the limit before the opening, 32 A, does not count
+    assert (any(found[:6999]), found[6999]) == (False, faults.OVER_CURRENT)
+    fed(current, 0, 6000, 1, closed=False)
+    found = fed(current, 551, 0, 7000)  # nor does any other: a limit of nothing counts at once
     assert (any(found[:6999]), found[6999]) == (False, faults.OVER_CURRENT)
 
 
@@ -212,6 +215,15 @@ def test_current_through_one_contactor_is_no_phantom() -> None:
     board.closed()
     board.load_ma = 16000
     board.always("charging", lambda: board.kernel.close and not board.kernel.phases_closed, 2000)
+
+
+def test_current_through_a_second_contactor_that_is_welded_is_no_phantom_either() -> None:
+    board = KernelBoard()
+    board.phase_contacts = board.welded = True
+    board.load_ma = 16000
+    board.run(1000)
+    assert (board.contacts, board.kernel.phases_closed) == (False, True)
+    assert board.kernel.faults == faults.WELDED
 
 
 def test_a_board_without_transformer_knows_nothing_of_currents() -> None:

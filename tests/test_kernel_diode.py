@@ -40,6 +40,18 @@ def test_50_ms_of_a_loaded_negative_level_prove_that_there_is_none() -> None:
 
 
 @pytest.mark.parametrize(
+    ("low_mv", "ms", "good", "bad"),
+    [(GOOD_MV, 99, False, False), (GOOD_MV, 100, True, False), (BAD_MV, 49, False, False), (BAD_MV, 50, False, True)],
+)
+def test_the_first_sample_that_counts_counts_for_as_long_as_it_lasted(
+    low_mv: int, ms: int, good: bool, bad: bool
+) -> None:
+    diode = Diode()
+    diode.update(low_mv, True, True, ms)
+    assert (diode.good, diode.bad) == (good, bad)
+
+
+@pytest.mark.parametrize(
     ("low_mv", "good"), [(-12600, True), (-10001, True), (-10000, True), (-9999, False), (0, False)]
 )
 def test_the_negative_level_must_reach_minus_10_v(low_mv: int, good: bool) -> None:

@@ -28,6 +28,12 @@ def test_boot_is_silent(level_mv: int) -> None:
     assert (kernel.lease_left_ms(), kernel.cycles, kernel.limit_ma) == (0, 0, 0)
 
 
+def test_before_its_first_step_the_kernel_reports_nothing() -> None:
+    kernel = Kernel(parameters())
+    assert (kernel.conditions, kernel.faults, kernel.lease_left_ms()) == (0, 0, 0)
+    assert (kernel.contacts_closed, kernel.phases_closed) == (False, False)
+
+
 @pytest.mark.parametrize("first_ms", [0, 100, TICKS_PERIOD - 900, TICKS_PERIOD // 2 + 5])
 def test_a_lease_from_before_the_first_step_is_refused(first_ms: int) -> None:
     kernel = Kernel(parameters())
@@ -209,6 +215,7 @@ def test_the_first_lease_may_be_5_s_old() -> None:
 def test_what_is_no_permission_has_no_power_and_no_time_left() -> None:
     lease = Lease()
     assert (lease.mode, lease.power, lease.direct, lease.left_ms(0)) == (MODE_NONE, False, False, 0)
+    assert (lease.ma, lease.phases) == (0, 0)
     assert lease.take(MODE_DC, 1, 1000, 0, 0, 0, True)
     assert (lease.power, lease.direct, lease.left_ms(999), lease.left_ms(1001)) == (True, True, 1, 0)
     lease.pass_time(999, 999)

@@ -239,6 +239,17 @@ def test_a_shorted_pilot_wire_lets_go_of_the_plug_and_a_missing_one_does_not() -
         board.always("locked", lambda board=board: board.kernel.lock, 3000)
 
 
+@pytest.mark.parametrize("level_mv", [-12000, -5000])
+def test_a_plug_that_a_shorted_wire_has_let_go_is_not_locked_again_before_a_car_is_seen(level_mv: int) -> None:
+    board = KernelBoard().idle()
+    board.level_mv = LEVEL_E
+    board.exactly(50, "unlocked", lambda: not board.kernel.lock)
+    board.level_mv = level_mv
+    board.never("locked", lambda: board.kernel.lock, 1000)
+    board.level_mv = LEVEL_B
+    board.exactly(50, "locked", lambda: board.kernel.lock)
+
+
 @pytest.mark.parametrize("stage", ["idle", "offering"])
 def test_on_request_the_plug_is_let_go_and_there_is_no_power_before_it_has_been_replugged(stage: str) -> None:
     board = KernelBoard()

@@ -63,7 +63,9 @@ def test_a_board_without_direct_current_refuses_it(mode: int) -> None:
     assert not bench.grant(16000)
     bench.granted_ma = 16000
     bench.never("PWM", lambda: bench.kernel.duty != DUTY_X1 or bench.kernel.close, 1000)
-    assert KernelBench((params.DC_MAX_MA, 1)).charging()
+    bench = KernelBench((params.DC_MAX_MA, 1))
+    bench.mode = mode
+    assert bench.charging(), "any direct current is some"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -200,6 +202,15 @@ def test_an_hlc_lease_without_power_is_a_graceful_stop_and_then_five_per_cent() 
     bench.level_mv = LEVEL_B
     exactly(bench, "open", lambda: not bench.kernel.close, 25)
     exactly(bench, "5 %", lambda: bench.kernel.duty == DUTY_HLC, 5000 - 25)
+
+
+def test_an_hlc_lease_whose_power_comes_back_before_the_car_has_followed_goes_on_with_closed_contacts() -> None:
+    bench = closed(MODE_AC_HLC)
+    bench.change_lease(0, mode=MODE_AC_HLC)
+    exactly(bench, "X1", lambda: bench.kernel.duty == DUTY_X1, 1)
+    bench.change_lease(16000, mode=MODE_AC_HLC)
+    exactly(bench, "5 %", lambda: bench.kernel.duty == DUTY_HLC, 5000)
+    assert (bench.kernel.phase, bench.kernel.close, bench.kernel.cycles) == (CLOSED, True, 1)
 
 
 @pytest.mark.parametrize("before", MODES)

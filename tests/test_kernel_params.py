@@ -239,6 +239,14 @@ def test_a_damaged_block_is_not_narrowed() -> None:
     assert parameters.value == list(MIDDLE)
 
 
+def test_narrowing_finds_damage_in_memory_and_does_not_seal_it() -> None:
+    parameters = sealed(MIDDLE)
+    parameters.value[params.TO_C_MS] ^= 1  # still in its range, and not yet found by check()
+    assert not parameters.narrow(params.MAX_MA, 10000)
+    assert parameters.damaged
+    assert parameters.value[params.MAX_MA] == MIDDLE[params.MAX_MA]
+
+
 @pytest.mark.parametrize("checks", range(0, 66, 5))
 def test_a_narrowed_block_is_as_sound_as_before_wherever_its_check_stood(checks: int) -> None:
     parameters = sealed(MIDDLE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernel_bench import LEVEL_A, LEVEL_B, LEVEL_C
+from kernel_bench import LEVEL_A, LEVEL_B, LEVEL_C, LEVEL_D
 from kernel_board import EVERYTHING, KernelBoard
 from pilotwire.firmware.kernel import faults, params, table
 from pilotwire.firmware.kernel.lease import MODE_AC_HLC, MODE_BPT, MODE_DC
@@ -210,6 +210,18 @@ def test_a_car_that_has_had_power_and_waits_in_b_is_switched_too() -> None:
     assert board.kernel.phases == 3
     board.exactly(1, "pilot wire off", lambda: board.kernel.cp_off)
     assert board.kernel.phases == 1
+
+
+def test_a_car_that_cannot_be_served_is_switched_when_it_can() -> None:
+    board = powered(3, *OPT_IN, fitted=EVERYTHING & ~params.VENTILATION)
+    board.level_mv = LEVEL_D
+    wish(board, 1)
+    board.never("pilot wire off", lambda: board.kernel.cp_off, 3000)
+    assert (board.kernel.phase, board.kernel.phases, board.kernel.faults) == (table.IDLE, 3, 0)
+    assert board.kernel.conditions & table.SWITCH
+    assert board.kernel.conditions & table.ZERO
+    board.level_mv = LEVEL_B
+    board.exactly(25, "pilot wire off", lambda: board.kernel.cp_off)
 
 
 @pytest.mark.parametrize("which", ["contacts", "phase_contacts"])

@@ -159,6 +159,13 @@ def test_the_time_without_a_cable_counts_only_while_there_is_a_car() -> None:
     assert cable.missing_ms == 7
 
 
+def test_the_time_without_a_cable_starts_from_nothing() -> None:
+    cable = Cable()
+    assert cable.missing_ms == 0
+    cable.update(OPEN_OHM, 3, True, 7)
+    assert cable.missing_ms == 7
+
+
 def test_a_cable_that_is_known_is_not_missing() -> None:
     cable = plugged()
     assert cable.missing_ms == 0

@@ -125,6 +125,27 @@ def test_the_hysteresis_of_the_bands_holds_for_pulses_too() -> None:
     assert report((7299, 150), (7700, 150)) == (1, 1)
 
 
+def test_the_first_level_takes_20_ms_of_evidence_too() -> None:
+    assert feed(Pulses(), (B, 20), (C, 300), (B, 4000)).sequences == 1
+    assert feed(Pulses(), (B, 19), (C, 300), (B, 4000)).sequences == 0
+
+
+def test_a_level_that_has_just_been_believed_is_left_no_faster() -> None:
+    # 19 ms of B are not seen in this pulse of 159 ms; were they, there would be two pulses that are too short.
+    assert report((C, 20), (B, 19), (C, 120)) == (1, 1)
+
+
+@pytest.mark.parametrize("level_mv", [LEVEL_A, LEVEL_D, LEVEL_E, LEVEL_UNDEFINED])
+def test_what_another_level_has_voided_is_not_reported_when_the_window_would_be_over(level_mv: int) -> None:
+    assert feed(Pulses(), (B, 20), (C, 300), (B, 300), (level_mv, 4000)).sequences == 0
+    assert feed(Pulses(), (B, 20), (C, 300), (level_mv, 4000)).sequences == 0
+
+
+def test_a_sequence_after_a_void_one_has_a_window_of_its_own() -> None:
+    second = ((C, 300), (B, 300), (C, 300))
+    assert report((C, 300), (B, 300), (LEVEL_A, 20), (B, 2600), *second) == (1, 2)
+
+
 @pytest.mark.parametrize("tick_ms", [5, 20])
 def test_longer_ticks_see_the_same_toggle(tick_ms: int) -> None:
     pulses = Pulses()
@@ -150,6 +171,16 @@ def test_a_hidden_level_voids_the_sequence_and_the_next_level_begins_anew() -> N
     pulses.stop()
     feed(pulses, (B, 19), (C, 19), (B, 5000))
     assert pulses.sequences == 1
+
+
+@pytest.mark.parametrize("seen", [[(C, 300)], [(B, 19), (C, 300)], [(B, 1), (C, 300)]])
+@pytest.mark.parametrize("before", [[(B, 1000)], [(B, 1000), (C, 19)]])
+def test_after_a_hidden_level_a_c_is_no_pulse_before_20_ms_of_b(
+    before: list[tuple[int, int]], seen: list[tuple[int, int]]
+) -> None:
+    pulses = feed(Pulses(), *before)
+    pulses.stop()
+    assert feed(pulses, *seen, (B, 4000)).sequences == 0
 
 
 def toggle(bench: KernelBench, count: int, pulse_ms: int = 300) -> None:

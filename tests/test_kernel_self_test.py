@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernel_bench import LEVEL_A, LEVEL_B, LEVEL_C
+from kernel_bench import LEVEL_A, LEVEL_B, LEVEL_C, LEVEL_D
 from kernel_board import KernelBoard
 from pilotwire.firmware.kernel import faults, params, table, times
 from pilotwire.firmware.kernel.lease import REQUEST_CLEAR
@@ -50,6 +50,15 @@ def test_the_device_is_tested_after_power_up_and_again_for_each_car_before_its_p
         assert len(tests) == car, "once for each car"
         board.level_mv = LEVEL_A
         board.run(1000)
+
+
+@pytest.mark.parametrize("level_mv", [LEVEL_B, LEVEL_C, LEVEL_D])
+def test_a_car_gets_its_own_test_in_whatever_state_it_comes(level_mv: int) -> None:
+    board = KernelBoard()
+    board.run(1000)
+    assert board.kernel.conditions & table.TESTED, "nobody there"
+    board.level_mv = level_mv
+    board.run_until("a test", lambda: board.kernel.rcd_test, 500)
 
 
 def test_after_power_up_the_test_comes_without_a_car_too() -> None:
@@ -150,6 +159,15 @@ def test_no_test_before_contacts_are_proven_open() -> None:
     board.never("a test", lambda: board.kernel.rcd_test, 249, tick_ms=1)
     board.welded = board.contacts = False
     board.exactly(1, "a test", lambda: board.kernel.rcd_test)
+
+
+def test_before_the_test_nothing_is_offered_even_while_contacts_keep_it_from_beginning() -> None:
+    board = KernelBoard((params.MIN_OFF_MS, 0), fitted=DC | params.RCD_TEST)
+    board.contacts = board.welded = True
+    board.level_mv, board.granted_ma = LEVEL_B, 16000
+    board.never("PWM", lambda: board.kernel.duty != X1, 249, tick_ms=1)
+    assert board.kernel.conditions & table.CAR
+    assert board.kernel.conditions & table.PERMIT
 
 
 def test_a_device_without_test_input_is_not_tested() -> None:

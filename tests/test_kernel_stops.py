@@ -9,8 +9,9 @@ import pytest
 from kernel_bench import LEVEL_A, LEVEL_B, LEVEL_C, LEVEL_D, LEVEL_E, LEVEL_F, LEVEL_UNDEFINED, KernelBench
 from kernel_exact import exactly
 from kernel_phases import FITTED, FullBench, in_phase
-from pilotwire.firmware.kernel import faults, params, table, times
+from pilotwire.firmware.kernel import bands, faults, params, table, times
 from pilotwire.firmware.kernel.duty import DUTY_F, DUTY_X1
+from pilotwire.firmware.kernel.inputs import OPEN_OHM
 from pilotwire.firmware.kernel.lease import MODE_AC, MODE_AC_HLC, MODE_DC, REQUEST_CLEAR, REQUEST_STOP
 from pilotwire.firmware.kernel.table import (
     CLOSED,
@@ -113,6 +114,16 @@ def test_an_offer_is_withdrawn_from_a_car_that_goes_to_d_without_ventilation() -
     bench.level_mv = LEVEL_D
     exactly(bench, "X1", lambda: bench.kernel.duty == DUTY_X1, 250)
     assert bench.kernel.phase == IDLE
+
+
+def test_without_ventilation_the_fan_is_not_even_switched_on_by_a_stop_in_the_tick_in_which_the_car_goes_to_d() -> None:
+    bench = KernelBench().charging()
+    bench.level_mv = LEVEL_D
+    bench.run(20)
+    bench.kernel.request(REQUEST_STOP)
+    bench.tick(5)
+    assert (bench.kernel.pilot_state, bench.kernel.phase, bench.kernel.duty) == (bands.D, TELLING, PWM)
+    assert not bench.kernel.vent
 
 
 def test_a_car_that_closes_s2_is_closed_after_the_evidence_and_after_it_opened_it_again() -> None:
@@ -326,3 +337,19 @@ def test_telling_ends_with_the_lease_the_car_or_an_emergency() -> None:
     bench = in_phase(TELLING)
     emergency(bench)
     exactly(bench, "F", lambda: bench.kernel.duty == DUTY_F, 1)
+
+
+@pytest.mark.parametrize("unplugged", [True, False])
+def test_telling_ends_in_the_same_way_after_its_fault_has_cleared(unplugged: bool) -> None:
+    bench = in_phase(CLOSED)
+    bench.inputs.pp_ohm = OPEN_OHM
+    bench.run_until("a prompt stop", lambda: bench.kernel.phase == TELLING, 200)
+    bench.inputs.pp_ohm = 220
+    bench.run_until("no fault", lambda: not bench.kernel.faults, 1500)
+    assert (bench.kernel.phase, bench.kernel.duty) == (TELLING, PWM)
+    if unplugged:
+        bench.level_mv = LEVEL_A
+    else:
+        bench.withdraw()
+    exactly(bench, "X1", lambda: bench.kernel.duty == DUTY_X1, 25 if unplugged else 1)
+    assert bench.kernel.phase == FAULTED

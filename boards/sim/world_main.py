@@ -11,8 +11,8 @@ It prints one JSON line with its ports and then lives until it is told to quit, 
 Time: the world's clock follows real time in slots of one pilot tick. Pilot and world move in lock step, so a tick that the
 operating system delays is a tick that the world has waited for, and time in which this process or the pilot's did not get the
 processor does not count: a busy machine changes no verdict. Only a pilot that is silent while this process has looked for its
-answer LOOKS times, LOOK_MS each, or whose connection has closed, is left behind. Then the world makes up for the wait and goes on without it, in which case the charge
-pump drops the coil.
+answer LOOKS times, LOOK_MS each, or whose connection has closed, is left behind. Then the world makes up for the wait and goes
+on without it, in which case the charge pump drops the coil.
 """
 
 from __future__ import annotations

@@ -74,7 +74,6 @@ class PilotState:
         if seen == self.state:
             # A sample of C takes back as much evidence as it lasted, no more: a level that is in C only now and then has left it.
             self._seen_for_ms = less(self._seen_for_ms, passed_ms) if asks(seen) else 0
-            self._seen = seen
             return self.state
         # In C all evidence against C adds up, whatever the level wanders through: the car has left C, wherever it goes.
         if seen != self._seen and not asks(self.state):
@@ -90,5 +89,4 @@ class PilotState:
         """Start again from nothing, for example after time has been lost."""
         self.state = INVALID
         self.undefined_ms = 0
-        self._seen = INVALID
         self._seen_for_ms = 0

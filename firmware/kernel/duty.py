@@ -16,23 +16,16 @@ def duty_permyriad(limit_ma: int) -> int:
     """Duty that advertises at most limit_ma. Below 6 A there is no such duty: X1, which means pause."""
     if limit_ma < MIN_MA:
         return DUTY_X1
-    if limit_ma <= 51000:
-        return limit_ma // 6
     if limit_ma < 52525:
         # The two lines do not meet: 85 % is 51 A, and the next duty, 85.01 %, is 52.525 A.
-        return 8500
-    limit_ma = min(limit_ma, MAX_MA)
-    return limit_ma // 25 + 6400
+        return min(limit_ma // 6, 8500)
+    return min(limit_ma, MAX_MA) // 25 + 6400
 
 
 def advertised_ma(duty: int) -> int:
     """Current in mA that a car may draw at this duty (permyriad); 0 where the duty does not allow charging or means 5 %."""
     if duty < 800 or duty > 9700:
         return 0
-    if duty < 1000:
-        return MIN_MA
     if duty <= 8500:
-        return duty * 6
-    if duty <= 9600:
-        return (duty - 6400) * 25
-    return MAX_MA
+        return max(duty * 6, MIN_MA)
+    return min((duty - 6400) * 25, MAX_MA)

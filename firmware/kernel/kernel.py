@@ -401,9 +401,7 @@ class Kernel:
         elif phase != table.DRAINING and phase != table.TELLING:
             self._signal.show(duty.DUTY_X1)
         self.cp_off = phase == table.WAKING or phase == table.SWITCHING
-        self.supply_enable = (
-            phase == table.CLOSED and self._direct() and self.contacts_closed and self.conditions & table.POWER != 0
-        )
+        self.supply_enable = phase == table.CLOSED and self._direct() and self.contacts_closed
         self.vent = (
             self._pilot.state == bands.D and self.conditions & table.CAR != 0 and (self.close or self._signal.pwm)
         )

@@ -62,8 +62,7 @@ class Lease:
         """Milliseconds until it runs out, 0 when there is none."""
         if self.mode == MODE_NONE:
             return 0
-        left_ms = self._ttl_ms - elapsed(now_ms, self._from_ms)
-        return left_ms if left_ms > 0 else 0
+        return max(self._ttl_ms - elapsed(now_ms, self._from_ms), 0)
 
     def pass_time(self, now_ms: int, passed_ms: int) -> None:
         """Once in each tick."""

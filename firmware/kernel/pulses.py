@@ -17,7 +17,7 @@ class Pulses:
         self.pulses = 0
         self._level = bands.INVALID
         self._other_ms = 0
-        self._c_ms = 0
+        self._c_ms = 0  # since the last edge from B to C
         self._count = 0
         self._window_ms = -1  # since the first edge; -1 while no sequence runs
 
@@ -25,8 +25,7 @@ class Pulses:
         """Take one sample of the positive level."""
         if self._window_ms >= 0:
             self._window_ms += passed_ms
-        if self._level == bands.C:
-            self._c_ms = add(self._c_ms, passed_ms)
+        self._c_ms = add(self._c_ms, passed_ms)
         seen = bands.band(high_mv, self._level)
         if seen == self._level:
             self._other_ms = 0
