@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mutants import attack, forks, inside, sources, survivors
+from mutants import attack, forks, hints, inside, report, sources, survivors
 from mutants.names import Names
 from mutants.probes import Notes, Probes
 from tree import REPO
@@ -371,6 +371,36 @@ def test_the_gate_passes_when_nothing_survives_the_first_tests_or_else_the_other
     assert done.returncode == 0, done.stdout + done.stderr
     assert "are alive and not listed" in done.stdout, "one test is not enough for all of them"
     assert "mutants 5, killed 5 (failure 5, timeout 0, error 0), survived 0" in done.stdout
+
+
+def test_the_killer_of_last_time_is_tried_first_and_what_is_wrong_in_that_file_does_not_matter(tree: Path) -> None:
+    options = ("--only", "over ", "--only", "LIMIT ", "--budget", "0.0001")
+    assert gate(tree, *options).returncode == 0
+    rows = json.loads((tree / "results.json").read_text())
+    killers = {row["mutant"]: row["by"] for row in rows}
+    wrong = dict.fromkeys(killers, "tests/test_kernel_made_up.py::test_long_gone")
+    for entries, helps in ((killers, True), (wrong, False)):
+        lines = [survivors.line(*entry) for entry in entries.items()]
+        (tree / "tests/mutants/killers_kernel.toml").write_text("\n".join(["[killers]", *lines]) + "\n")
+        done = gate(tree, *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert ("are alive and not listed" not in done.stdout) == helps
+    (tree / "tests/mutants/killers_kernel.toml").write_text("no TOML")
+    assert gate(tree, *options).returncode == 0
+
+
+def test_what_is_learned_is_what_took_long_and_what_was_right(tmp_path: Path) -> None:
+    target = target_of("A = 1\nB = 2\nC = 3\nD = 4\n", tmp_path)
+    cheap, dear, right, alive = sources.mutants(target)
+    rows = [
+        report.Row(cheap, attack.Result(attack.FAILURE, "t.py::cheap", 0.1), ""),
+        report.Row(dear, attack.Result(attack.FAILURE, "t.py::dear[a-'1']", 2.0), ""),
+        report.Row(right, attack.Result(attack.FAILURE, "t.py::right", 0.1), ""),
+        report.Row(alive, attack.Result(attack.SURVIVED, "", 9.0), ""),
+    ]
+    file = tmp_path / "killers.toml"
+    hints.write(rows, {right.name: "t.py::right", cheap.name: "t.py::other"}, file)
+    assert hints.read(file) == {dear.name: "t.py::dear[a-'1']", right.name: "t.py::right"}
 
 
 def test_a_test_that_fails_without_any_mutant_is_no_killer(tree: Path) -> None:

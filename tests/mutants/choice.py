@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mutants.attack import file_of
@@ -23,8 +23,18 @@ NEARBY = 5
 class Choice:
     """What the baseline knows, asked by mutant."""
 
-    def __init__(self, targets: Iterable[Target], probes: Probes, names: Names, baseline: Baseline, root: Path) -> None:
+    def __init__(
+        self,
+        targets: Iterable[Target],
+        probes: Probes,
+        names: Names,
+        baseline: Baseline,
+        root: Path,
+        *,
+        hints: Mapping[str, str],
+    ) -> None:
         self.tests = baseline.tests
+        self._hints = hints
         self._statements = probes.statements
         self._names = names
         self._at_import = baseline.at_import
@@ -87,7 +97,11 @@ class Choice:
         stem = mutant.target.path.stem if mutant is not None else "?"
         order: list[str] = []
         left_s = budget_s
-        for _, node, cpu_s in sorted((self._price(test, scope, stem), test.node, test.cpu_s) for test in tests):
+        hint = self._hints.get(mutant.name) if mutant is not None else None
+        prices = (
+            (0.0 if test.node == hint else self._price(test, scope, stem), test.node, test.cpu_s) for test in tests
+        )
+        for _, node, cpu_s in sorted(prices):
             left_s -= cpu_s + OVERHEAD_S
             if budget_s and order and left_s < 0:
                 break

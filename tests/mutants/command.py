@@ -4,7 +4,7 @@ It changes the code under test in one place at a time and demands that the tests
 that has imported nothing of the code under test; it gets the changed file, then imports and runs the tests that can notice.
 
 It first gets those that fit into a budget, the likely killers; what survives them gets all tests to which it makes a difference.
-A mutant that is listed as a survivor counts as not killed anyway, so for the question whether its entry is stale a larger budget
+A mutant that is listed as a survivor counts as not killed anyway, so for the question whether its entry is stale the budget
 must do (`--budget 0` gives it all).
 """
 
@@ -20,7 +20,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from mutants import report, survivors
+from mutants import hints, report, survivors
 from mutants.baseline import measure
 from mutants.choice import Choice
 from mutants.hunt import Hunt
@@ -44,6 +44,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tests", action="append", metavar="PATTERN", help="their tests [tests/test_kernel_*.py]")
     parser.add_argument("--without", action="append", metavar="PART", help=f"no tests with PART in their id {WITHOUT}")
     parser.add_argument("--survivors", type=Path, help="the checked-in list [tests/mutants/survivors_kernel.toml]")
+    parser.add_argument("--hints", type=Path, help="the killers of last time [tests/mutants/killers_kernel.toml]")
+    parser.add_argument("--learn", action="store_true", help="write them anew; they save time and change no verdict")
     parser.add_argument("--least", type=float, default=95.0, metavar="PERCENT", help="share that must be killed [95]")
     parser.add_argument(
         "--only", action="append", default=[], metavar="PART", help="only mutants with PART in their name"
@@ -55,7 +57,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         type=float,
         default=1.0,
         metavar="S",
-        help="processor time of the tests that a mutant gets first [1]; a listed one gets three times that and no more; 0: all",
+        help="processor time of the tests that a mutant gets first [1]; a listed one gets no more; 0: all",
     )
     parser.add_argument("--quick", action="store_true", help="what survives the first tests counts as alive")
     parser.add_argument(
@@ -70,6 +72,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     options.tests = options.tests or ["tests/test_kernel_*.py"]
     options.without = options.without or WITHOUT
     options.survivors = options.survivors or options.root / "tests/mutants/survivors_kernel.toml"
+    options.hints = options.hints or options.root / "tests/mutants/killers_kernel.toml"
     return options
 
 
@@ -99,7 +102,8 @@ def main(argv: list[str] | None = None) -> int:
         print(baseline.trouble)
         return 1
     _preload(baseline.modules)
-    choice = Choice(targets, probes, names, baseline, root)
+    known = hints.read(options.hints)
+    choice = Choice(targets, probes, names, baseline, root, hints=known)
     print(f"{len(choice.tests)} tests pass ({report.spent(started_s)} so far)", flush=True)
     hunt = Hunt({number: every[number] for number in chosen}, choice, tests, options)
     hunt.first(listed)
@@ -118,6 +122,8 @@ def main(argv: list[str] | None = None) -> int:
     rows = list(hunt.rows.values())
     if options.json:
         report.write(rows, options.json)
+    if options.learn:
+        hints.write(rows, known, options.hints)
     report.show(rows, listed)
     failures = report.verdict(rows, every, listed, options.least)
     print()

@@ -15,9 +15,6 @@ from mutants.progress import Progress
 from mutants.report import Row
 from mutants.sources import Mutant, compiled
 
-LISTED = 3
-"""So many times the budget for a mutant that gets nothing after it."""
-
 Work = Iterator[tuple[int, list[str]]]
 """Mutants, each with its tests in their order."""
 
@@ -44,10 +41,8 @@ class Hunt:
     def _first(self, listed: Mapping[str, str]) -> Work:
         for number, mutant in self.mutants.items():
             tests = self.choice.tests if self.options.every_test else self.choice.reaching(mutant)
-            budget_s = self.options.budget * LISTED
-            if mutant.name not in listed:
-                budget_s = 0.0 if self.options.every_test else self.options.budget
-            yield number, self.choice.ordered(tests, mutant, budget_s)
+            everything = self.options.every_test and mutant.name not in listed
+            yield number, self.choice.ordered(tests, mutant, 0.0 if everything else self.options.budget)
 
     def unlisted(self, listed: Mapping[str, str]) -> dict[int, Mutant]:
         """The mutants that are alive so far and not listed."""
