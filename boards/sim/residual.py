@@ -69,8 +69,6 @@ class ResidualDevice:
         self._test_held_ms = self._test_held_ms + 1 if test and not self.test_dead else 0
         tested = self._test_held_ms >= self.test_ms
         flows = contacts_closed or not self.behind_contacts
-        for output, over in (
-            (self.dc, flows and self.dc_ma >= self.dc_trip_ma),
-            (self.ac, flows and self.ac_ma >= self.ac_trip_ma),
-        ):
-            output.step(tested or over, 1 if tested else self.delay_ms, self.release_ms)
+        delay_ms = 1 if tested else self.delay_ms
+        self.dc.step(tested or (flows and self.dc_ma >= self.dc_trip_ma), delay_ms, self.release_ms)
+        self.ac.step(tested or (flows and self.ac_ma >= self.ac_trip_ma), delay_ms, self.release_ms)

@@ -151,7 +151,8 @@ class World:
                 3 if self._phases_closed() else 1,
             )
             self.supply.step(bool(outputs.supply_enable), closed and car.circuit.plugged and car.circuit.s2_closed)
-            self.energy_wh += self.power_w() / 3_600_000.0
+            if closed and car.current_a:
+                self.energy_wh += self.power_w() / 3_600_000.0
             if self.now_ms % SAMPLE_MS == 0 and self.on_sample is not None:
                 self.on_sample(self.now_ms, self.voltages_v(), self.currents_a())
             if self.now_ms % TRACE_MS == 0:
