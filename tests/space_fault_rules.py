@@ -192,7 +192,7 @@ class Steps(Rule):
         asked_ef = seen.request & lease.REQUEST_STEP_EF
         asked_x1 = seen.request & lease.REQUEST_STEP_X1
         if (asked_ef or asked_x1) and was in (table.IDLE, table.OFFERING) and seen.pilot_car and not seen.fault:
-            ready = self.test.good(tested, seen)
+            ready = self.test.good(tested, seen) and (not asked_ef or (seen.open and seen.passed))
             if was == table.OFFERING:
                 ready = ready and bool(seen.lease) and self.cable.ma(cable) > 0
                 ready = ready and (not self.fits(params.LOCK) or (seen.stimulus.lock_closed and seen.now.lock))

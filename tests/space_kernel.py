@@ -164,6 +164,7 @@ def _canonical(kernel: Kernel) -> dict[str, str]:
         "_diode._bad_ms": upto("_diode._bad_ms", times.DIODE_BAD_MS),
         "_diode._pwm_ms": upto("_diode._pwm_ms", times.PWM_SETTLE_MS),
         "_cable._seen_ms": upto("_cable._seen_ms", times.CABLE_MS),
+        "_cable._lost_ms": upto("_cable._lost_ms", times.CABLE_MS),
         "_cable.missing_ms": upto("_cable.missing_ms", times.CABLE_WAIT_MS),
         "_residual._age_ms": upto("_residual._age_ms", times.TEST_PERIOD_MS),
         "_current._over_ms": upto("_current._over_ms", times.OVER_MS),
@@ -189,7 +190,7 @@ def _canonical(kernel: Kernel) -> dict[str, str]:
     if not fitted(params.SECOND):
         idle += ["_zero_ms", "_powered"]
     if not fitted(params.SOCKET):
-        idle += ["_cable._seen_ms", "_cable.missing_ms"]
+        idle += ["_cable._seen_ms", "_cable._lost_ms", "_cable.missing_ms"]
     if not fitted(params.RCD_TEST):
         idle += ["_residual._age_ms"]
     if not value[params.WAKE_AFTER_MS]:

@@ -220,7 +220,7 @@ class Duty(Rule):
     with the pilot wire back, X1 is shown long enough first.
 
     Ghost: ticks since the last change; it may change at once; X1 ticks since F or off (-1: none); X1 ticks since step X1
-    (-1: none); cable; state reported last; the car has come straight from A to C; temperature believed last.
+    (-1: none); cable; state reported last; the car has come to C without B; temperature believed last.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -242,8 +242,8 @@ class Duty(Rule):
         may_change = since >= self.time.SPACING or free
         cable = self.cable.step(cable, seen)
         if self.capped and seen.now.pilot != state:
-            straight = state == bands.A and seen.now.pilot in (bands.C, bands.D)
-            simple = straight or (simple and seen.now.pilot != bands.A)
+            straight = state in (bands.A, bands.INVALID) and seen.now.pilot in (bands.C, bands.D)
+            simple = straight or (simple and seen.now.pilot not in (bands.A, bands.B))
             state = seen.now.pilot
         own_ma = min(self.cable.ma(cable), self.value[params.SIMPLE_MA] if simple else self.value[params.MAX_MA])
         if self.fits(params.PLUG_TEMP):
@@ -350,6 +350,7 @@ class StateF(Rule):
             if not seen.was_f:
                 need(new or (seen.request & lease.REQUEST_STEP_EF and not seen.fault), "F for no reason")
                 purpose, shown_for = ("emergency" if new else "step"), 0
+                need(new or seen.open, "F for a step although the contacts are not proven open")
             elif purpose == "step" and seen.fault:
                 need(new, "F goes on although a fault ends the step")
                 purpose, shown_for = "emergency", 0

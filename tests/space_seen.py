@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from pilotwire.firmware.kernel import bands, faults, lease, params
+from pilotwire.firmware.kernel import bands, faults, lease, params, table
 from space_world import Configuration, Stimulus
 
 Ghost = Any
@@ -136,8 +136,10 @@ class SelfTest:
             return ghost
         stage, passed, age = ghost
         age = min(age + seen.passed, self.period)
-        if seen.unplugged:
-            passed = False
+        if seen.unplugged or (seen.was.phase == table.SWITCHING and not seen.off):
+            passed = False  # another car, or perhaps another one
+        if seen.late:
+            age = self.period
         tripped = seen.stimulus.tripped
         if seen.fault & faults.RESIDUAL_TEST:
             return 0, False, self.period
@@ -172,9 +174,9 @@ class Cable:
         read_for = min((read_for if now_ma == read_ma else 0) + seen.passed, self.evidence)
         if read_for >= self.evidence:
             present_ma = now_ma
-        if not bands.B <= seen.now.pilot <= bands.D:
+        if seen.unplugged:
             least_ma = 0
-        elif present_ma:
+        elif bands.B <= seen.now.pilot <= bands.D and present_ma:
             least_ma = min(least_ma or present_ma, present_ma)
         return now_ma, read_for, present_ma, least_ma
 

@@ -59,7 +59,7 @@ def test_the_negative_level_must_reach_minus_10_v(low_mv: int, good: bool) -> No
     assert fed(diode, low_mv, 200) == (good, not good)
 
 
-def test_one_sample_of_the_other_kind_takes_all_evidence_back() -> None:
+def test_one_bad_sample_takes_all_good_evidence_back_and_a_good_one_as_much_of_the_bad_as_it_lasted() -> None:
     diode = Diode()
     fed(diode, GOOD_MV, 200)
     for _ in range(5):
@@ -69,6 +69,17 @@ def test_one_sample_of_the_other_kind_takes_all_evidence_back() -> None:
     assert fed(diode, BAD_MV, 1) == (False, False)
     assert fed(diode, BAD_MV, 49) == (False, True)
     assert fed(diode, GOOD_MV, 1) == (False, False)
+    assert fed(diode, BAD_MV, 1) == (False, True)
+
+
+@pytest.mark.parametrize(("bad_of_10", "bad"), [(9, True), (6, True), (5, False)])
+def test_a_half_wave_that_is_loaded_more_often_than_not_is_no_car(bad_of_10: int, bad: bool) -> None:
+    diode = Diode()
+    fed(diode, GOOD_MV, 200)
+    seen = False
+    for number in range(1000):
+        seen = seen or fed(diode, BAD_MV if number % 10 < bad_of_10 else GOOD_MV, 1)[1]
+    assert seen == bad
 
 
 def test_without_pwm_there_is_no_evidence_and_with_it_the_wire_settles_anew() -> None:

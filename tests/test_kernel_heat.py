@@ -80,7 +80,7 @@ def test_a_temperature_that_falls_below_the_threshold_within_the_second_is_forgi
     sensor = Sensor(faults.PLUG_HOT)
     for _ in range(3):
         assert fed(sensor, 900, 999) == 0
-        assert fed(sensor, 699, 1) == 0
+        assert fed(sensor, 699, 999) == 0
 
 
 def test_a_stop_ends_more_than_10_degrees_below_its_threshold() -> None:
@@ -121,7 +121,19 @@ def test_a_sensor_that_is_broken_for_less_than_a_second_is_forgiven() -> None:
     sensor = Sensor(faults.PLUG_HOT)
     for _ in range(3):
         assert fed(sensor, 1250, 999) == 0
-        assert fed(sensor, 250, 1) == 0
+        assert fed(sensor, 250, 999) == 0
+
+
+@pytest.mark.parametrize(("ddeg", "fault"), [(1250, faults.SENSOR), (800, faults.PLUG_HOT)])
+@pytest.mark.parametrize(("bad_of_10", "fails"), [(9, True), (6, True), (5, False)])
+def test_a_reading_that_is_bad_more_often_than_good_is_a_fault(
+    ddeg: int, fault: int, bad_of_10: int, fails: bool
+) -> None:
+    sensor = Sensor(faults.PLUG_HOT)
+    found = 0
+    for number in range(10_000):
+        found |= sensor.update(ddeg if number % 10 < bad_of_10 else 250, STOP_DDEG, 1)
+    assert found == (fault if fails else 0)
 
 
 def test_a_hot_sensor_that_breaks_is_still_hot_until_it_is_broken() -> None:

@@ -58,12 +58,26 @@ def test_an_input_is_a_fault_after_its_evidence_and_not_a_millisecond_before(mon
         assert found == [0] * (monitor.evidence_ms - 1) + [monitor.bit] * 6
         for _ in range(3):
             monitor.recovers(inputs)
-            assert monitors.update(inputs, parameters, 1) == 0
+            for _ in range(monitor.evidence_ms):
+                assert monitors.update(inputs, parameters, 1) == 0
             monitor.fails(inputs)
             for _ in range(monitor.evidence_ms - 1):
                 assert monitors.update(inputs, parameters, 1) == 0
         monitor.recovers(inputs)
-        assert monitors.update(inputs, parameters, 1) == 0
+        for _ in range(monitor.evidence_ms):
+            assert monitors.update(inputs, parameters, 1) == 0
+
+
+@EACH
+def test_an_input_that_chatters_is_a_fault_when_it_is_bad_more_often_than_good(monitor: Monitor) -> None:
+    parameters = KernelBoard(fitted=monitor.hardware).kernel.parameters
+    for bad_of_10, fails in ((9, True), (6, True), (5, False), (1, False)):
+        monitors, inputs = Monitors(), Inputs()
+        found = 0
+        for number in range(5000):
+            (monitor.fails if number % 10 < bad_of_10 else monitor.recovers)(inputs)
+            found |= monitors.update(inputs, parameters, 1)
+        assert bool(found) == (fails or monitor.evidence_ms <= bad_of_10)
 
 
 @EACH

@@ -178,13 +178,17 @@ def test_the_change_goes_through_x1_open_contacts_zero_current_and_a_dead_pilot_
     assert (kernel.phase, kernel.phases) == (table.IDLE, before)
     board.exactly(1000, "pilot wire off", lambda: kernel.cp_off)
     assert (kernel.phase, kernel.phases) == (table.SWITCHING, after)
-    board.level_mv = LEVEL_C
+    board.level_mv = LEVEL_B
     for _ in range(DEAD_MS // 10 - 1):
         board.tick(10)
         assert (kernel.cp_off, kernel.duty, kernel.close, kernel.phase) == (True, X1, False, table.SWITCHING)
     board.exactly(10, "pilot wire on", lambda: not kernel.cp_off)
     assert kernel.phase == table.SETTLING
+    assert kernel.rcd_test, "it may be another car"
     board.exactly(751, "PWM", lambda: kernel.duty != X1)
+    assert kernel.conditions & table.TESTED
+    assert not kernel.simplified
+    board.level_mv = LEVEL_C
     board.run_until("charging", lambda: kernel.contacts_closed and kernel.phases_closed == (after == 3), 500)
     assert (kernel.phases, kernel.close_phases, kernel.cycles, kernel.faults) == (after, after == 3, 2, 0)
     board.always("charging", lambda: kernel.close, 3000)

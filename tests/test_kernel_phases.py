@@ -282,6 +282,19 @@ def test_t_step_x1_shows_x1_for_3_s_and_then_pwm(phase: int) -> None:
     exactly(bench, "PWM, a tick later", lambda: pwm(bench), 3001, tick_ms=1)
 
 
+def test_f_is_not_shown_for_a_step_before_the_contacts_are_proven_open() -> None:
+    bench = KernelBench().charging()
+    bench.level_mv = LEVEL_B
+    bench.run_until("told to open", lambda: not bench.kernel.close, 100)
+    assert bench.kernel.contacts_closed
+    while bench.kernel.contacts_closed:
+        bench.kernel.request(REQUEST_STEP_EF)
+        bench.tick(1)
+        assert bench.kernel.duty != DUTY_F or not bench.kernel.contacts_closed
+    bench.kernel.request(REQUEST_STEP_EF)
+    bench.run_until("the step", lambda: bench.kernel.phase == STEP_EF, 100)
+
+
 @pytest.mark.parametrize("request_bits", [REQUEST_STEP_EF, REQUEST_STEP_X1])
 @pytest.mark.parametrize("level_mv", [LEVEL_A, LEVEL_D])
 def test_there_is_no_step_without_a_car_and_none_later(request_bits: int, level_mv: int) -> None:

@@ -104,12 +104,33 @@ def test_a_disturbance_of_99_ms_changes_nothing_and_one_of_100_ms_counts() -> No
         for _ in range(99):
             cable.update(ohm, 3, True, 1)
             assert cable.ma == 32000
-        cable.update(220, 3, True, 1)
+        for _ in range(99):
+            cable.update(220, 3, True, 1)
+            assert cable.ma == 32000
         for _ in range(99):
             cable.update(ohm, 3, True, 1)
             assert cable.ma == 32000
         cable.update(ohm, 3, True, 1)
         assert cable.ma == ma
+
+
+@pytest.mark.parametrize(("good_of_10", "lost"), [(1, True), (4, True), (5, False), (9, False)])
+def test_a_wire_that_is_open_more_often_than_not_is_lost(good_of_10: int, lost: bool) -> None:
+    cable = plugged()
+    for number in range(2000):
+        cable.update(220 if number % 10 < good_of_10 else OPEN_OHM, 3, True, 1)
+    assert cable.ma == (0 if lost else 32000)
+    for _ in range(100):
+        cable.update(220, 3, True, 1)
+    assert cable.ma == 32000, "it comes back after as much evidence as ever"
+
+
+def test_narrowing_the_phases_does_not_widen_the_cable() -> None:
+    board = KernelBoard((params.MAX_MA, 80_000), (params.PHASES, 3), fitted=params.SOCKET)
+    assert board.kernel.parameters.narrow(params.PHASES, 1)
+    board.inputs.pp_ohm, board.level_mv = 100, LEVEL_B
+    board.run(500)
+    assert board.kernel.cable_ma == 63000, "the wires are those of three phases"
 
 
 def test_the_smallest_current_that_a_cable_has_shown_counts_until_it_is_unplugged() -> None:

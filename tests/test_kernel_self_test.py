@@ -170,6 +170,33 @@ def test_before_the_test_nothing_is_offered_even_while_contacts_keep_it_from_beg
     assert board.kernel.conditions & table.PERMIT
 
 
+@pytest.mark.parametrize("lost_ms", [41, 100 * 3_600_000, -1])
+def test_after_lost_time_the_last_test_counts_no_more(lost_ms: int) -> None:
+    board = KernelBoard().closed()
+    board.tick(lost_ms)
+    board.run_until("a test", lambda: board.kernel.rcd_test, 60_000)
+    assert not board.contacts
+    board.run_until("charging again", lambda: board.kernel.contacts_closed, 60_000)
+
+
+def test_a_car_that_comes_while_the_pilot_wire_is_off_gets_its_test_and_its_cap() -> None:
+    board = KernelBoard((params.SWITCH_PHASES, 1), (params.DEAD_MS, 10_000), (params.SIMPLE_MA, 10_000)).closed()
+    board.run(5000)
+    board.phases = 1
+    board.run_until("wire off", lambda: board.kernel.cp_off, 20_000)
+    board.level_mv = LEVEL_A
+    board.run(3000)
+    board.level_mv = LEVEL_C  # another car, without S2
+    tests = 0
+    while not board.kernel.contacts_closed:
+        board.tick()
+        tests += board.kernel.rcd_test
+        assert board.now_ms < 120_000
+    assert tests
+    assert board.kernel.simplified
+    assert board.kernel.limit_ma <= 10_000
+
+
 def test_a_device_without_test_input_is_not_tested() -> None:
     board = KernelBoard(fitted=params.RCD_DC)
     board.granted_ma, board.level_mv = 16000, LEVEL_C

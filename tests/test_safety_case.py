@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from pilotwire.firmware.kernel import times
 from tree import REPO
 
 TEXT = (REPO / "docs" / "safety.md").read_text()
@@ -27,3 +28,15 @@ def test_each_row_of_hazards_has_a_proof() -> None:
     assert rows is not None
     for row in rows.group(0).strip().splitlines()[2:]:
         assert re.search(r"`test_\w+\.py", row.split("|")[3]), row
+
+
+def test_the_published_times_are_those_of_this_kernel() -> None:
+    rows = [
+        line for line in (REPO / "docs" / "timing.md").read_text().splitlines() if "how long state F is shown" in line
+    ]
+    assert rows
+    for row in rows:
+        shown = row.split("|")[4].split("/")  # min / median / max, in process
+        assert {int(value) for value in shown} == {times.F_HOLD_MS}, (
+            "written before the last change: pilotwire bench pilot --write"
+        )

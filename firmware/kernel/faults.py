@@ -3,7 +3,8 @@
 Class (what happens at once):
   GRACEFUL   X1; the car opens S2, or the contactor opens under load 6.0..6.5 s later
   PROMPT     the contactor opens now; PWM stays for a while, so that the car can be told
-  EMERGENCY  the contactor opens now, the pilot shows F for 300 ms and then X1
+  EMERGENCY  the contactor opens now, the pilot shows F for F_HOLD_MS and then X1; after another fault that has opened the
+             circuit already, X1 stays
 
 Clearing (never before the cause has been away and the contacts have been open for RECOVER_MS):
   BY_CAUSE   by that alone

@@ -1,7 +1,7 @@
 """Temperatures: linear derating, then a stop, and a sensor that cannot be believed is a stop as well."""
 
 from . import duty, faults, params, times
-from .ticks import add
+from .ticks import evidence
 
 SENSOR_MIN_DDEG = -400
 SENSOR_MAX_DDEG = 1250
@@ -31,14 +31,13 @@ class Sensor:
 
     def update(self, ddeg: int, stop_ddeg: int, passed_ms: int) -> int:
         """One reading; returns the faults that it proves."""
-        if SENSOR_MIN_DDEG < ddeg < SENSOR_MAX_DDEG:
-            self._broken_ms = 0
+        broken = not SENSOR_MIN_DDEG < ddeg < SENSOR_MAX_DDEG
+        self._broken_ms = evidence(self._broken_ms, broken, passed_ms, times.SENSOR_MS)
+        if self._broken_ms >= times.SENSOR_MS:
+            return faults.SENSOR
+        if not broken:
             self.ddeg = ddeg
-        else:
-            self._broken_ms = add(self._broken_ms, passed_ms)
-            if self._broken_ms >= times.SENSOR_MS:
-                return faults.SENSOR
-        self._hot_ms = add(self._hot_ms, passed_ms) if self.ddeg >= stop_ddeg else 0
+        self._hot_ms = evidence(self._hot_ms, self.ddeg >= stop_ddeg, passed_ms, times.SENSOR_MS)
         if self._hot_ms >= times.SENSOR_MS:
             self._is_hot = True
         elif self.ddeg < stop_ddeg - COOL_DDEG:

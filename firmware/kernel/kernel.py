@@ -48,7 +48,8 @@ class Kernel:
         self.faults = 0
         self.phases = parameters.value[params.PHASES]
         self.cycles = 0  # contactor closings since boot
-        self.simplified = False  # the car came straight from A to C: it has no S2
+        self._wired_phases = self.phases  # narrowing changes what is used, not what is wired
+        self.simplified = False  # the car came to C without having been seen in B: it has no S2
         self.contacts_closed = False
         self.phases_closed = False
         self.cp_high_mv = 0
@@ -160,6 +161,7 @@ class Kernel:
             self._lease.forget()
             self._pilot.forget()
             self._pulses.stop()
+            self._residual.forget()
             self._open_ms = 0
             self._zero_ms = 0
         self.parameters.check()
@@ -193,11 +195,13 @@ class Kernel:
             before = self._pilot.state
             state = self._pilot.update(inputs.cp_high_mv, passed_ms, value[params.TO_C_MS])
             self._pulses.update(inputs.cp_high_mv, passed_ms)
-            if before == bands.A and bands.asks(state):
+            if bands.asks(state) and (before == bands.A or before == bands.INVALID):
                 self.simplified = True
+            elif state == bands.B:
+                self.simplified = False
         car = bands.B <= self._pilot.state <= bands.D
         self._diode.update(inputs.cp_low_mv, self._signal.pwm, car, passed_ms)
-        self._cable.update(inputs.pp_ohm, value[params.PHASES], car, passed_ms)
+        self._cable.update(inputs.pp_ohm, self._wired_phases, car, passed_ms)
         if self._pilot.state == bands.A:
             self._unplugged()
 
@@ -371,6 +375,12 @@ class Kernel:
         self._phase_ms = 0
         if phase == table.IDLE and (before == table.SETTLING or before == table.STEP_X1):
             self._signal.restart()
+        if before == table.SWITCHING:
+            # Nobody has seen the car for a minute: it may be another one. The 4 s of the other dark phases are too short for that.
+            self._pilot.forget()
+            self._residual.unplugged()
+            if phase == table.SETTLING and self._open_ms > 0:
+                self._residual.start()  # here already: PWM is back within a second
         if phase == table.TESTING:
             self._residual.start()
         elif phase == table.WAKING:

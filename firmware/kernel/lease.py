@@ -48,6 +48,10 @@ class Lease:
         known = MODE_AC <= mode <= MODE_BPT and (dc or mode <= MODE_AC_HLC)
         if not known or limit_ma < least_ma or ttl_ms <= 0 or ttl_ms > times.TTL_MAX_MS:
             self.mode = MODE_NONE
+            if age_ms <= self._heard_age_ms:
+                self._heard_age_ms = (
+                    max(age_ms, 0) - 1
+                )  # not even what was issued in the same millisecond brings it back
             return False
         if not in_order or age_ms >= ttl_ms:
             return False

@@ -2,7 +2,7 @@
 
 from . import faults, params, times
 from .inputs import Inputs
-from .ticks import add
+from .ticks import evidence
 
 
 class Monitors:
@@ -14,8 +14,8 @@ class Monitors:
 
     def update(self, inputs: Inputs, parameters: params.Parameters, passed_ms: int) -> int:
         """One sample of all; returns the faults that it proves."""
-        self._earth_ms = 0 if inputs.earth_ok else add(self._earth_ms, passed_ms)
-        self._pen_ms = add(self._pen_ms, passed_ms) if inputs.pen_lost else 0
+        self._earth_ms = evidence(self._earth_ms, not inputs.earth_ok, passed_ms, times.EARTH_MS)
+        self._pen_ms = evidence(self._pen_ms, inputs.pen_lost, passed_ms, times.PEN_MS)
         proven = 0
         if self._earth_ms >= times.EARTH_MS and parameters.fitted(params.EARTH):
             proven |= faults.EARTH

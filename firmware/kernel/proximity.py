@@ -1,7 +1,7 @@
 """Proximity: the resistor in the plug says what the cable carries. Bands: project fact sheet on IEC 61851-1, section 3."""
 
 from . import times
-from .ticks import add
+from .ticks import add, evidence
 
 # Largest resistance in ohms, and what such a cable carries. Between two accepted bands the smaller current counts; below 60 and
 # above 4500 ohms there is no cable that could be trusted. 63 A is 70 A where there is one phase only.
@@ -33,6 +33,7 @@ class Cable:
         self._now_ma = 0
         self._seen_ma = 0
         self._seen_ms = 0
+        self._lost_ms = 0
         self._least_ma = 0
 
     def update(self, ohm: int, phases: int, car: bool, passed_ms: int) -> None:
@@ -42,7 +43,10 @@ class Cable:
             self._seen_ma = seen_ma
             self._seen_ms = 0
         self._seen_ms = add(self._seen_ms, passed_ms)
-        if self._seen_ms >= times.CABLE_MS:
+        self._lost_ms = evidence(self._lost_ms, not seen_ma, passed_ms, times.CABLE_MS)
+        if self._lost_ms >= times.CABLE_MS:
+            self._now_ma = 0
+        elif self._seen_ms >= times.CABLE_MS:
             self._now_ma = seen_ma
         if car and self._now_ma and (not self._least_ma or self._now_ma < self._least_ma):
             self._least_ma = self._now_ma

@@ -31,6 +31,10 @@ class Residual:
         if self._stage == NOT_TESTING:
             self._go(TRIPPING)
 
+    def forget(self) -> None:
+        """Time was lost: nobody knows how long ago the last test was, nor whose."""
+        self._age_ms = LONG_MS
+
     def unplugged(self) -> None:
         """The next car needs a test of its own."""
         self._this_car = False

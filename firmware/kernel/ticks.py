@@ -24,6 +24,16 @@ def add(total_ms: int, passed_ms: int) -> int:
     return total_ms if total_ms < LONG_MS else LONG_MS
 
 
+def evidence(total_ms: int, there: bool, passed_ms: int, most_ms: int) -> int:
+    """Evidence for something: grows up to most_ms while it is there, and goes as it came while it is not.
+
+    One sample of the other kind does not take all of it away: a loose contact would never be noticed.
+    """
+    if there:
+        return min(total_ms + passed_ms, most_ms)
+    return less(total_ms, passed_ms)
+
+
 def less(total_ms: int, passed_ms: int) -> int:
     """A timer of total_ms after it has gone down by passed_ms; it stops at 0."""
     return total_ms - passed_ms if total_ms > passed_ms else 0

@@ -21,7 +21,7 @@ SPACING_MS = 5000  # the duty changes at most this often, except to X1 (4: 6)
 STOP_MS = 6200  # open under load no earlier than 6.0 s and no later than 6.5 s after X1 (4: 10.2)
 TELL_MS = 6000  # after a prompt stop PWM stays this long at most, so that the car can be told (ours)
 F_HOLD_MS = (
-    320  # state F is shown at least 300 ms (Table A.5 as restated); the rest is for an output that comes late (ours)
+    320  # state F is shown at least 300 ms (Table A.5 as restated); 20 ms are for an output that comes late (ours)
 )
 STEP_EF_MS = 4000  # T_step_EF (4)
 STEP_X1_MS = 3000  # T_step_X1 (evse_requirements 24)
