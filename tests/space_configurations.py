@@ -91,6 +91,12 @@ CONFIGURATIONS = (
         values=SLEEPY,
     ),
     Configuration(
+        name="steps, contacts",
+        about="T_step_EF while contacts stick",
+        changes={"car": ("B", "C"), "station": (AC,), "contactor": ("stays closed",)},
+        acts=("step EF", "clear"),
+    ),
+    Configuration(
         name="cable",
         about="socket, cable comes and goes",
         changes={"car": ("B", "C"), "station": (HLC,), "proximity": (OHM,)},

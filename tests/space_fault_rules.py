@@ -162,7 +162,8 @@ class Reports(Rule):
         need(shows or not seen.fault or seen.opens, "the phase hides a fault")
         over = was.phase in (table.TELLING, table.SHOWING_F)  # the fault itself may be gone when these end
         need(phase != table.FAULTED or seen.fault or over, "reports a fault that is not there")
-        need(not now.rcd_test or phase == table.TESTING or seen.fault, "a self-test outside Testing")
+        testing = phase in (table.TESTING, table.SETTLING) and self.fits(params.RCD_TEST)
+        need(not now.rcd_test or testing or seen.fault, "a self-test outside Testing")
         ventilated = self.fits(params.VENTILATION) and now.pilot == bands.D
         need(now.vent == (ventilated and (now.close or seen.pwm)), "ventilation does not follow state D")
         need(now.lock or not was.lock or (seen.open and not now.close), "the lock moves while the contactor is closed")

@@ -30,42 +30,43 @@ contactor              10,708      74,956    1,667     18      7     7
 emergency               4,102      24,612    1,564     21      9     7
 steps                  12,889     116,001    2,843     34     12     7
 steps, prompt          10,626      85,008    4,237     34     12     7
-cable                   4,882      24,410    2,017     19     12     7
+steps, contacts         5,704      39,928    1,350     25     11     7
+cable                   4,933      24,665    2,052     19     12     7
 lock                   11,415      79,905    3,677     36      9     7
 residual                9,518      47,590    2,637     32     14     7
 self-test              31,715     158,575    6,885     31     13     7
-phases                  6,415      38,490    2,213     26     21     7
-phases, contacts        7,321      43,926    4,042     26     21     7
+phases                  6,669      40,014    2,355     26     21     7
+phases, contacts        8,005      48,030    4,114     26     21     7
 direct                  5,821      34,926    1,674     18      8     2
 direct, slow            5,717      40,019    2,021     21      8     4
 direct, self-test       2,235       6,705    1,293     40     20     4
-direct, faults          8,222      41,110    2,310     20     12     4
+direct, faults         13,978      69,890    2,654     20     12     4
 pilot wire             16,808     134,464    2,972     19     11     7
-pilot wire, slow       39,511     276,577    5,363     21     12     7
+pilot wire, slow       39,511     276,577    5,307     21     12     7
 prompt                  8,104      56,728    1,889     19     11     7
 prompt, emergency      10,854      75,978    2,352     19      9     7
-graceful               19,144     114,864    6,070     20     13     7
+graceful               31,485     188,910    7,218     20     13     7
 bare                  746,858   6,721,722   39,602     25     11     7
 pairs                  29,007     870,210    4,272     19      9     7
-pairs, graceful        54,693   1,093,860   13,866     19     13     7
+pairs, graceful       113,526   2,270,520   16,450     19     13     7
 pairs, contactor       13,478     377,384    1,851     22      9     7
-pairs, direct          79,384   1,190,760   12,146     18     10     2
-pairs, phases           3,433      34,330    1,686     32     21     7
-pairs, socket          55,356     608,916   14,738     39     12     7
+pairs, direct         163,565   2,453,475   13,307     18     10     2
+pairs, phases           3,691      36,910    1,836     32     21     7
+pairs, socket          55,730     613,030   14,844     39     12     7
 contactor, rest        10,829      75,803    1,655     22      9     7
 duties                 10,790      97,110    4,459     17     12     7
-temperature            37,424     299,392   12,378     20     13     7
+temperature           115,989     927,912   26,284     20     13     7
 late, damage           23,633     141,798      669     19     11     7
 earth                  10,192      71,344    1,799     21      9     7
 reclose                 2,541      15,246    1,107     21      9     7
-simplified              1,310       6,550      900     15      9     7
-socket                 27,013     189,091   11,706     20     12     7
+simplified                947       4,735      608     22      9     7
+socket                 30,086     210,602   12,783     20     12     7
 residual, steps        26,529     212,232    8,951     41     14     7
-phases, steps         102,414   1,024,140   19,241     28     21     7
-direct, modes          53,930     485,370   18,278     20     14     7
+phases, steps         100,652   1,006,520   18,259     28     21     7
+direct, modes          90,602     815,418   21,477     22     14     7
 over-current           74,928     599,424   12,278     25      9     7
 
-41 configurations, 1,602,198 states, 15,659,531 transitions; every one of them complete.
+42 configurations, 1,886,819 states, 19,214,881 transitions; every one of them complete.
 """
 
 from __future__ import annotations

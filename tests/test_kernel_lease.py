@@ -7,7 +7,7 @@ import pytest
 from kernel_bench import LEVEL_A, LEVEL_B, LEVEL_C, LEVEL_D, LEVEL_E, LEVEL_F, LEVEL_UNDEFINED, KernelBench, parameters
 from kernel_exact import exactly
 from kernel_phases import FITTED, FullBench, in_phase
-from pilotwire.firmware.kernel import params, table
+from pilotwire.firmware.kernel import bands, params, table
 from pilotwire.firmware.kernel.duty import DUTY_F, DUTY_HLC, DUTY_X1
 from pilotwire.firmware.kernel.inputs import Inputs
 from pilotwire.firmware.kernel.kernel import Kernel
@@ -186,6 +186,7 @@ def test_an_overtaken_withdrawal_ends_permission_and_bars_no_newer_lease() -> No
     bench.grant(16000)
     assert not bench.kernel.lease(MODE_NONE, 0, 0, 0, bench.clock_ms - 60_000)
     assert bench.kernel.lease_left_ms() == 0
+    assert not bench.kernel.lease(MODE_AC, 16000, 1000, 0, bench.clock_ms - 10), "older than the one that it ended"
     assert bench.kernel.lease(MODE_AC, 16000, 1000, 0, bench.clock_ms)
 
 
@@ -304,7 +305,8 @@ def test_a_car_without_s2_is_capped_as_the_parameter_says(simple_ma: int, limit:
 
 
 @pytest.mark.parametrize(
-    ("path", "simplified"), [("AC", True), ("AD", True), ("ABC", False), ("AEC", False), ("C", True), ("D", True)]
+    ("path", "simplified"),
+    [("AC", True), ("AD", True), ("ABC", False), ("AEC", False), ("EC", False), ("C", True), ("D", True)],
 )
 def test_a_car_is_a_simple_one_if_it_came_to_c_from_a_or_from_nowhere(path: str, simplified: bool) -> None:
     bench = FullBench()
@@ -315,10 +317,12 @@ def test_a_car_is_a_simple_one_if_it_came_to_c_from_a_or_from_nowhere(path: str,
     bench.level_mv = LEVEL_E
     bench.run(500)
     assert bench.kernel.simplified == simplified, "it stays what it is"
-    for bench.level_mv in (LEVEL_B, LEVEL_A):
-        bench.kernel.simplified = simplified
-        before = bench.kernel.pilot_state
-        bench.run_until("seen", lambda before=before: bench.kernel.pilot_state != before, 200)  # type: ignore[misc]
+    for level_mv in (LEVEL_B, LEVEL_A):
+        bench.level_mv = LEVEL_E
+        bench.run(200)
+        bench.kernel.simplified = True
+        bench.level_mv = level_mv
+        bench.run_until("seen", lambda: bench.kernel.pilot_state != bands.E, 200)
         assert not bench.kernel.simplified, "S2 has been seen open, or it is unplugged"
 
 

@@ -7,7 +7,7 @@ import pytest
 from kernel_bench import LEVEL_A, LEVEL_B, LEVEL_C, LEVEL_D
 from kernel_board import EVERYTHING, KernelBoard
 from pilotwire.firmware.kernel import faults, params, table
-from pilotwire.firmware.kernel.lease import MODE_AC_HLC, MODE_BPT, MODE_DC
+from pilotwire.firmware.kernel.lease import MODE_AC_HLC, MODE_BPT, MODE_DC, REQUEST_CLEAR
 
 X1 = 10000
 DEAD_MS = 10_000
@@ -192,6 +192,52 @@ def test_the_change_goes_through_x1_open_contacts_zero_current_and_a_dead_pilot_
     board.run_until("charging", lambda: kernel.contacts_closed and kernel.phases_closed == (after == 3), 500)
     assert (kernel.phases, kernel.close_phases, kernel.cycles, kernel.faults) == (after, after == 3, 2, 0)
     board.always("charging", lambda: kernel.close, 3000)
+
+
+def test_a_board_without_test_input_is_not_tested_after_a_change_of_phases() -> None:
+    board = powered(3, *OPT_IN, fitted=EVERYTHING & ~params.RCD_TEST)
+    board.level_mv = LEVEL_B
+    wish(board, 1)
+    board.run_until("wire off", lambda: board.kernel.cp_off, 2000)
+    board.run_until("wire on", lambda: not board.kernel.cp_off, 20_000, tick_ms=10)
+    assert not board.kernel.rcd_test
+    board.never("a test", lambda: board.kernel.rcd_test, 2000)
+
+
+def test_contacts_that_move_while_the_wire_is_off_keep_the_test_from_beginning() -> None:
+    board = powered(3, *OPT_IN)
+    board.level_mv = LEVEL_B
+    wish(board, 1)
+    board.run_until("wire off", lambda: board.kernel.cp_off, 2000)
+    board.run(DEAD_MS - 10, tick_ms=10)
+    board.welded = board.contacts = True
+    board.tick(10)
+    assert not board.kernel.cp_off
+    assert board.kernel.contacts_closed
+    assert not board.kernel.rcd_test
+    board.never("a test", lambda: board.kernel.rcd_test, 1000)
+    assert board.kernel.faults & (faults.WELDED | faults.MIRROR)
+
+
+def test_a_change_that_a_trip_has_ended_is_no_reason_to_test_and_the_next_session_is() -> None:
+    board = powered(3, *OPT_IN)
+    board.level_mv = LEVEL_B
+    wish(board, 1)
+    board.run_until("wire off", lambda: board.kernel.cp_off, 2000)
+    board.rcd_follows = False
+    board.inputs.rcd_dc = True
+    board.tick()
+    assert (board.kernel.phase, board.kernel.cp_off) == (table.SHOWING_F, False)
+    assert not board.kernel.rcd_test, "the trip is real"
+    board.never("a test", lambda: board.kernel.rcd_test, 5000)
+    assert board.kernel.faults == faults.RESIDUAL_DC
+    board.inputs.rcd_dc = False
+    board.rcd_follows = True
+    board.run(2000)
+    board.kernel.request(REQUEST_CLEAR)
+    board.tick()
+    assert board.kernel.faults == 0
+    board.run_until("a test", lambda: board.kernel.rcd_test, 1000)
 
 
 def test_the_dead_time_is_the_parameter_s_and_can_be_made_longer_only() -> None:

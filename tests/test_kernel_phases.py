@@ -282,11 +282,15 @@ def test_t_step_x1_shows_x1_for_3_s_and_then_pwm(phase: int) -> None:
     exactly(bench, "PWM, a tick later", lambda: pwm(bench), 3001, tick_ms=1)
 
 
-def test_f_is_not_shown_for_a_step_before_the_contacts_are_proven_open() -> None:
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_f_is_not_shown_for_a_step_before_the_contacts_are_proven_open(withdrawn: bool) -> None:
     bench = KernelBench().charging()
+    if withdrawn:
+        bench.granted_ma = None
+        bench.kernel.lease(0, 0, 0, 0, bench.clock_ms)
     bench.level_mv = LEVEL_B
     bench.run_until("told to open", lambda: not bench.kernel.close, 100)
-    assert bench.kernel.contacts_closed
+    assert bench.kernel.phase == (IDLE if withdrawn else OFFERING)
     while bench.kernel.contacts_closed:
         bench.kernel.request(REQUEST_STEP_EF)
         bench.tick(1)

@@ -180,8 +180,11 @@ def test_after_lost_time_the_last_test_counts_no_more(lost_ms: int) -> None:
 
 
 def test_a_car_that_comes_while_the_pilot_wire_is_off_gets_its_test_and_its_cap() -> None:
-    board = KernelBoard((params.SWITCH_PHASES, 1), (params.DEAD_MS, 10_000), (params.SIMPLE_MA, 10_000)).closed()
+    board = KernelBoard((params.SWITCH_PHASES, 1), (params.DEAD_MS, 10_000), (params.SIMPLE_MA, 10_000))
+    board.offering()
+    board.closed()
     board.run(5000)
+    assert not board.kernel.simplified
     board.phases = 1
     board.run_until("wire off", lambda: board.kernel.cp_off, 20_000)
     board.level_mv = LEVEL_A

@@ -72,12 +72,13 @@ def test_a_lost_pilot_opens_the_contacts_is_noticed_shown_reported_and_recovered
 
 def test_a_machine_that_stands_still_for_a_second_changes_no_verdict(tmp_path: Path) -> None:
     with charging(tmp_path, RigSettings(meter_values_s=60)) as (rig, world):
-        parts = [rig.process(name) for name in ("world", "pilot", "meter", "station")]
+        # In such an order that none is awaited by another while this process itself is kept waiting between two signals.
+        parts = [rig.process(name) for name in ("station", "meter", "world", "pilot")]
         for _ in range(3):
             for part in parts:
                 part.signal(signal.SIGSTOP)
             time.sleep(1.0)
-            for part in parts:
+            for part in reversed(parts):
                 part.signal(signal.SIGCONT)
             time.sleep(1.0)
         assert [event["name"] for event in world.events() if event["name"] == "pilot_silent"] == []

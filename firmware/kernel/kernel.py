@@ -379,7 +379,7 @@ class Kernel:
             # Nobody has seen the car for a minute: it may be another one. The 4 s of the other dark phases are too short for that.
             self._pilot.forget()
             self._residual.unplugged()
-            if phase == table.SETTLING and self._open_ms > 0:
+            if phase == table.SETTLING and self._open_ms > 0 and self.parameters.fitted(params.RCD_TEST):
                 self._residual.start()  # here already: PWM is back within a second
         if phase == table.TESTING:
             self._residual.start()
