@@ -32,7 +32,7 @@ def test_each_row_of_hazards_has_a_proof() -> None:
 
 def test_the_published_times_are_those_of_this_kernel() -> None:
     rows = [
-        line for line in (REPO / "docs" / "timing.md").read_text().splitlines() if "how long state F is shown" in line
+        line for line in (REPO / "docs" / "timing.md").read_text().splitlines() if "state F shown after fault" in line
     ]
     assert rows
     for row in rows:
