@@ -54,6 +54,7 @@ SHARDS: dict[str, tuple[tuple[Proof, ...], ...]] = {
                 (*PYTEST, "tests/test_kernel_target.py", "tests/test_two_interpreters.py"),
                 (("PILOTWIRE_FULL", "1"),),
             ),
+            Proof("the kernel's tests on MicroPython", ("tests/kernel_tape.py",)),
         ),
         (
             Proof("state space and every guard deleted", ("tests/state_space.py", "--full", "--guards")),
