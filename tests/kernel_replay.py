@@ -3,8 +3,9 @@
     micropython kernel_replay.py < TAPE
 
 A line is one of: `T test`, `x statement`, `r expression<TAB>result`, `f number paths` (what the state of object `number` is),
-`c number check`, `s kernel inputs now_ms check` (one tick). Every result and every check must be the same as on the tape. Ends with
-one line, `replayed TESTS CALLS CHECKS`, or with what differs and status 1. MicroPython subset.
+`c number check`, `s kernel inputs now_ms check` (one tick), `m number check method result argument ...` (plain values). Every
+result and every check must be the same as on the tape. Ends with one line, `replayed TESTS CALLS CHECKS`, or with what differs
+and status 1. MicroPython subset.
 """
 
 import sys
@@ -23,6 +24,15 @@ def check(fields: "list[tuple[object, str | int]]") -> int:
         value = parent[name] if type(name) is int else getattr(parent, name)  # type: ignore[index, call-overload]
         found = found * 33 + value & 0xFFFFF
     return found
+
+
+def plain(word: str) -> "int | None":
+    """A number, True, False or None."""
+    if word == "T":
+        return True
+    if word == "F":
+        return False
+    return None if word == "N" else int(word)
 
 
 def resolve(thing: object, path: str) -> "tuple[object, str | int]":
@@ -70,6 +80,15 @@ def main() -> int:
             checks += 1
             if found != expected:
                 wrong = f"state {found} instead of {expected}"
+        elif kind == "m":
+            words = rest.split(" ")
+            number, expected = int(words[0]), int(words[1])
+            value = getattr(things[number], words[2])(*[plain(word) for word in words[4:]])
+            found = check(fields[number])
+            calls += 1
+            checks += 1
+            if value != plain(words[3]) or found != expected:
+                wrong = f"{value!r} and state {found} instead of {words[3]} and {expected}"
         elif kind == "c":
             number, expected = [int(item) for item in rest.split(" ")]
             found = check(fields[number])

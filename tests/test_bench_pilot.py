@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from pilotwire.boards.sim import signals
-from pilotwire.firmware.kernel import times
-from pilotwire.tools.bench.pilot import bench, child, report, stage
+from pilotwire.firmware.kernel import params, times
+from pilotwire.tools.bench.pilot import aged, bench, child, report, stage
 from pilotwire.tools.bench.pilot import play as playing
 from pilotwire.tools.bench.pilot.child import Child
 from pilotwire.tools.bench.pilot.play import (
@@ -26,6 +26,7 @@ from pilotwire.tools.bench.pilot.play import (
     Numbers,
     Task,
     play,
+    prepare,
     sample,
     tasks,
 )
@@ -33,6 +34,7 @@ from pilotwire.tools.bench.pilot.report import Results
 from pilotwire.tools.bench.pilot.rigs import InProcess, Rig
 from pilotwire.tools.bench.pilot.row import COUNT, TIME, VALUE, Row, Scene, Seen
 from pilotwire.tools.bench.pilot.scenes import ELSEWHERE, ROWS, SCENES
+from pilotwire.tools.rig.process import RigError
 
 # The rows of sections 4, 5 and 6 of the fact sheet, by their first cell; 6 has its topics in that cell, too.
 SHEET = """
@@ -111,21 +113,24 @@ def test_whatever_is_answered_elsewhere_says_by_whom_and_why() -> None:
         assert each.reason.endswith("."), each.what
 
 
-def test_only_three_scenes_have_fewer_than_200_samples_in_process_and_20_on_micropython() -> None:
-    numbers = Numbers()
-    few = {each.id: numbers.of(each, IN_PROCESS) for each in SCENES if numbers.of(each, IN_PROCESS) < 200}
-    assert few == {"reclose": 2, "wake-once": 20, "to-three-phases": 20}
-    none = {each.id for each in SCENES if numbers.of(each, MICROPYTHON) < 20}
-    assert none == {"self-test-daily", "self-test-daily-car", "reclose"}
-
-
-def test_each_time_of_at_most_about_a_second_is_measured_five_times_in_real_time() -> None:
+def test_every_scene_has_200_samples_in_process_and_20_on_micropython_and_short_times_5_in_real_time() -> None:
     numbers = Numbers()
     for each in SCENES:
+        assert numbers.of(each, IN_PROCESS) >= 200, each.id
+        assert numbers.of(each, MICROPYTHON) >= 20, each.id
         short = [row for row in each.rows if row.kind == TIME and row.most is not None and row.most <= 1050]
         assert list(each.rows_of(real=True)) == short
         if short:
-            assert numbers.of(each, REAL_TIME) == 5, each.id
+            assert numbers.of(each, REAL_TIME) >= 5, each.id
+
+
+def test_three_scenes_leave_a_long_wait_out_and_their_rows_add_it() -> None:
+    assert {each.id: {row.plus for row in each.rows} for each in SCENES if each.ages} == {
+        "self-test-daily": {aged.SELF_TEST_SKIPPED_MS},
+        "self-test-daily-car": {aged.SELF_TEST_SKIPPED_MS},
+        "reclose": {aged.FAULTS_SKIPPED_MS},
+    }
+    assert not any(row.plus for each in SCENES if not each.ages for row in each.rows)
 
 
 def test_the_tasks_hold_every_sample_exactly_once() -> None:
@@ -199,26 +204,56 @@ def test_a_requirement_holds_inside_its_bounds(
 # --- playing
 
 
-def test_every_row_that_is_not_too_long_holds_in_process() -> None:
+def test_every_row_holds_in_process() -> None:
     results = bench.measure(SCENES, VIRTUAL_ONCE, seed=7)
-    assert results.not_met == []
-    left_out = [each.id for each in results.rows() if results.verdict(each) == report.LEFT_OUT]
-    assert left_out == ["reclose"]
+    assert {each.id: results.verdict(each) for each in results.rows()} == {each.id: report.OK for each in ROWS}
 
 
-def test_the_pilot_in_a_child_process_does_the_same_to_the_millisecond(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["unplug", "self-test-daily", "self-test-daily-car", "reclose"])
+def test_the_pilot_in_a_child_process_does_the_same_to_the_millisecond(name: str, tmp_path: Path) -> None:
+    each = scene(name)
+    changes = BOARD + each.changes
+
     def run(make: Callable[[random.Random], Rig]) -> tuple[list[dict[str, Any]], dict[str, int | None]]:
         rig = make(random.Random("one"))
         try:
-            scene("unplug").prepare(rig)
-            values = sample(scene("unplug"), rig)
+            prepare(each, rig)
+            values = sample(each, rig)
             return rig.world.events, values
         finally:
             rig.close()
 
-    here = run(lambda rng: InProcess(rng, BOARD))
-    assert here == run(lambda rng: Child(rng, BOARD, tmp_path))
-    assert here[1]["unplug-contacts"] is not None
+    here = run(lambda rng: InProcess(rng, changes, each.ages))
+    assert here == run(lambda rng: Child(rng, changes, tmp_path, each.ages))
+    assert all(row(row_id).holds(value) for row_id, value in here[1].items())
+
+
+def test_reclosing_after_a_wait_that_is_left_out_comes_when_it_comes_after_the_whole_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def reclose(skipped_ms: int) -> int:
+        monkeypatch.setattr(aged, "FAULTS_SKIPPED_MS", skipped_ms)
+        shorter = (*scene("reclose").changes, (params.RECLOSE_MS, 300000))
+        rig = InProcess(random.Random("one"), BOARD + shorter, aged=True)
+        each = replace(
+            scene("reclose"),
+            within_ms=305000 - skipped_ms,
+            coarse=(11500, 299500 - skipped_ms),
+            rows=(replace(row("reclose"), plus=skipped_ms),),
+        )
+        prepare(each, rig)
+        value = sample(each, rig)["reclose"]
+        assert value is not None
+        return value
+
+    assert reclose(285000) == reclose(0) > 300000
+
+
+def test_a_pilot_as_it_is_on_the_board_refuses_to_be_aged() -> None:
+    with pytest.raises(RigError, match="cannot be moved on"):
+        ready().age_self_test()
+    with pytest.raises(RigError, match="cannot be moved on"):
+        ready().age_faults()
 
 
 def test_the_same_seed_gives_the_same_values_and_each_sample_a_phase_of_its_own() -> None:
@@ -364,6 +399,8 @@ def test_a_pilot_whose_filter_is_slow_is_not_met_and_the_exit_status_is_1(
         ("bcb", "PULSE_MIN_MS", 420, ["bcb-pulses", "bcb-report"]),
         ("bcb-short", "PULSE_MIN_MS", 0, ["bcb-short"]),
         ("self-test-dead", "TRIP_MS", 800, ["self-test-dead"]),
+        ("self-test-daily", "TEST_PERIOD_MS", 86400200, ["self-test-daily"]),
+        ("self-test-daily-car", "TEST_PERIOD_MS", 86400200, ["self-test-daily-car"]),
     ],
 )
 def test_a_wrong_time_in_the_kernel_is_not_met(

@@ -19,6 +19,11 @@ SIM = tuple(
     f"boards/{name}.py"
     for name in ("__init__", "sim/__init__", "sim/pilot_main", "sim/parameters", "sim/pins", "sim/wire")
 )
+# No part of a board: the bench's pilot, some of whose waits are left out.
+AGED = tuple(
+    f"tools/{name}.py"
+    for name in ("__init__", "bench/__init__", "bench/pilot/__init__", "bench/pilot/aged", "bench/pilot/aged_main")
+)
 # Not in MicroPython's standard build for the RP2040, or there in name only.
 ABSENT = frozenset(
     "typing dataclasses enum __future__ abc collections.abc functools contextlib pathlib logging".split()
@@ -28,7 +33,7 @@ ABSENT = frozenset(
 def pilot_side() -> list[Path]:
     files = [path for folder in FOLDERS for path in sorted((REPO / folder).rglob("*.py"))]
     files += [REPO / name for name in ABOVE]
-    files += [REPO / name for name in SIM]
+    files += [REPO / name for name in SIM + AGED]
     return files
 
 

@@ -34,13 +34,15 @@ def find_micropython() -> Path | None:
     return path if path.exists() else None
 
 
-def pilot_argv(world_port: int, changes: Iterable[tuple[int, int]], cpython: bool = False) -> tuple[list[str], str]:
+def pilot_argv(
+    world_port: int, changes: Iterable[tuple[int, int]], cpython: bool = False, module: str = PILOT_MODULE
+) -> tuple[list[str], str]:
     """Command line of the pilot process with changed parameters, and a sentence that says which interpreter runs it."""
     if cpython:
         micropython, why = None, "CPython was asked for"
     else:
         micropython, why = find_micropython(), "there is no MicroPython wheel for this machine"
-    arguments = ["-m", PILOT_MODULE, str(world_port), *(f"{index}={value}" for index, value in changes)]
+    arguments = ["-m", module, str(world_port), *(f"{index}={value}" for index, value in changes)]
     if micropython is not None:
         return [str(micropython), *arguments], "the pilot program runs on real MicroPython"
     return [sys.executable, *arguments], f"{why}: the same pilot files run in a CPython child process on the pty"

@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 from pilotwire.boards.sim import signals, wire
-from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
 from pilotwire.tools.bench.pilot.rigs import Rig
 from pilotwire.tools.rig.process import Process, RigError
-from pilotwire.tools.rig.rig import PACKAGE_ROOT, pilot_argv
+from pilotwire.tools.rig.rig import PACKAGE_ROOT, PILOT_MODULE, pilot_argv
 
+AGED_MODULE = "pilotwire.tools.bench.pilot.aged_main"
 ANSWER_TIMEOUT_S = 10.0
 
 
@@ -31,8 +31,10 @@ class Child(Rig):
     on the virtual clock.
     """
 
-    def __init__(self, rng: random.Random, changes: tuple[tuple[int, int], ...], folder: Path) -> None:
-        super().__init__(rng, changes)
+    def __init__(
+        self, rng: random.Random, changes: tuple[tuple[int, int], ...], folder: Path, aged: bool = False
+    ) -> None:
+        super().__init__(rng, changes, aged)
         self.late_ms = 0.0
         self._line, theirs = socket.socketpair()
         self._line.setblocking(False)
@@ -41,7 +43,8 @@ class Child(Rig):
         self._answer: tuple[int, int, int] | None = None
         with socket.create_server(("127.0.0.1", 0)) as listener:
             listener.settimeout(ANSWER_TIMEOUT_S)
-            argv, _ = pilot_argv(listener.getsockname()[1], changes)
+            module = AGED_MODULE if aged else PILOT_MODULE
+            argv, _ = pilot_argv(listener.getsockname()[1], changes, module=module)
             environment = {"MICROPYPATH": f"{PACKAGE_ROOT}:.frozen"}
             with theirs:
                 self._process = Process(
@@ -119,7 +122,7 @@ class Child(Rig):
 
     def _ask(self) -> None:
         adc_u16, levels = signals.read(self.world)
-        self._sock.sendall(struct.pack(wire.TO_PILOT, self.now_ms % TICKS_PERIOD, *adc_u16, levels))
+        self._sock.sendall(struct.pack(wire.TO_PILOT, self._stamp(), *adc_u16, levels))
 
     def _take_answer(self) -> tuple[int, int]:
         answer = b""

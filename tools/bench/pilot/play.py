@@ -78,7 +78,7 @@ def play(task: Task) -> Outcome:
 
 def _play_in_process(task: Task) -> Outcome:
     outcome = Outcome(task)
-    base = InProcess(task.rng(0), BOARD + task.scene.changes)
+    base = InProcess(task.rng(0), BOARD + task.scene.changes, task.scene.ages)
     prepare(task.scene, base)
     base.world.trace.clear()
     # Where the random wait is all the chance there is, the same wait gives the same sample: it is worked out once.
@@ -101,7 +101,7 @@ def _play_child(task: Task, folder: Path) -> Outcome:
     real = task.column == REAL_TIME
     for index in range(task.count):
         for left in reversed(range(TRIES)):
-            rig = Child(task.rng(index), BOARD + task.scene.changes, folder)
+            rig = Child(task.rng(index), BOARD + task.scene.changes, folder, task.scene.ages)
             try:
                 prepare(task.scene, rig)
                 values = sample_real(task.scene, rig) if real else sample(task.scene, rig)
@@ -170,22 +170,19 @@ class Numbers:
     micropython: int = 20
     real_time: int = 5
     fast: bool = False
-    """Leave out what takes long: few samples of coarse scenes, short scenes only in a child process."""
+    """Leave out what takes long: one sample of coarse scenes, only short scenes in a child process."""
 
     def of(self, scene: Scene, column: str) -> int:
         """Samples of this scene in this column."""
         if column == IN_PROCESS:
-            if self.fast and scene.coarse[1]:
-                return 1 if scene.within_ms <= FAST_COARSE_MS else 0
-            return self.in_process if scene.samples is None else min(scene.samples, self.in_process)
-        if scene.in_process_only or (self.fast and scene.within_ms > FAST_WITHIN_MS):
+            return 1 if self.fast and scene.coarse[1] else self.in_process
+        if self.fast and scene.within_ms > FAST_WITHIN_MS:
             return 0
         if column == REAL_TIME:
             return self.real_time if scene.rows_of(real=True) else 0
         return self.micropython
 
 
-FAST_COARSE_MS = 60000
 FAST_WITHIN_MS = 500
 FAST = Numbers(in_process=2, micropython=1, real_time=1, fast=True)
 CHUNK = 200

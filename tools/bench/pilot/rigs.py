@@ -16,12 +16,13 @@ from collections.abc import Callable
 
 from pilotwire.boards.sim import parameters, pins, signals
 from pilotwire.boards.sim.world import World
-from pilotwire.firmware.kernel import params, times
+from pilotwire.firmware.kernel import params
 from pilotwire.firmware.kernel.lease import MODE_AC, MODE_NONE
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
 from pilotwire.firmware.pilot.program import TICK_MS, Pilot
 from pilotwire.hal.machine import Machine, Wires
 from pilotwire.protocols.link.station import PilotHello, PilotState, StationLink
+from pilotwire.tools.bench.pilot import aged as aging
 from pilotwire.tools.rig.process import RigError
 
 COARSE_TICK_MS = 35  # below the 40 ms after which a pilot has lost control, and a multiple of its tick
@@ -31,7 +32,8 @@ TTL_MS = 1000
 class Rig:
     """What scenes work with. A subclass says how one tick of the pilot is done."""
 
-    def __init__(self, rng: random.Random, changes: tuple[tuple[int, int], ...]) -> None:
+    def __init__(self, rng: random.Random, changes: tuple[tuple[int, int], ...], aged: bool = False) -> None:
+        """`aged`: the pilot is the one of aged.py."""
         self.world = World()
         self.world.second_contactor = parameters.build(changes).fitted(params.SECOND)
         self.rng = rng
@@ -43,6 +45,8 @@ class Rig:
         self.bcb_sent = 0
         self._bcb_sequences: int | None = None
         self._due_ms = 0  # the pilot's next tick on the world's clock
+        self._aged = aged
+        self._ages = 0  # what the pilot is told in its next tick: bits of aged.py
 
     @property
     def now_ms(self) -> int:
@@ -87,8 +91,26 @@ class Rig:
         """The pilot program stands still from now on."""
         self.pilot_alive = False
 
+    def age_self_test(self) -> None:
+        """Leave out SELF_TEST_SKIPPED_MS of the 24 h for which the last self-test is good."""
+        self._age(aging.AGE_SELF_TEST)
+
+    def age_faults(self) -> None:
+        """Leave out FAULTS_SKIPPED_MS of the time for which the causes of standing faults must be away."""
+        self._age(aging.AGE_FAULTS)
+
     def close(self) -> None:
         """End whatever belongs to this rig."""
+
+    def _age(self, what: int) -> None:
+        if not self._aged:
+            raise RigError("this pilot's timers cannot be moved on: the scene does not say that it ages")
+        self._ages |= what
+
+    def _stamp(self) -> int:
+        """The tick as the pilot is told it, once."""
+        ages, self._ages = self._ages, 0
+        return self.now_ms % TICKS_PERIOD | ages
 
     def _listen(self) -> None:
         """Take what the station has heard, and write down each BCB toggle: it is seen on the link only."""
@@ -120,10 +142,12 @@ class Rig:
 class InProcess(Rig):
     """The pilot program under CPython. The bytes of the link cross at the next tick."""
 
-    def __init__(self, rng: random.Random, changes: tuple[tuple[int, int], ...]) -> None:
-        super().__init__(rng, changes)
+    def __init__(self, rng: random.Random, changes: tuple[tuple[int, int], ...], aged: bool = False) -> None:
+        super().__init__(rng, changes, aged)
         self._wires = Wires()
-        self._pilot = Pilot(Machine(self._wires), parameters.build(changes), 1, "timing bench")
+        self._pilot = (aging.AgedPilot if aged else Pilot)(
+            Machine(self._wires), parameters.build(changes), 1, "timing bench"
+        )
         self._to_pilot = b""
         self._to_station = b""
 
@@ -133,15 +157,11 @@ class InProcess(Rig):
         other.rng = rng
         return other
 
-    def age_self_test(self, left_ms: int) -> None:
-        """Make the last good self-test 24 h less left_ms old. The kernel's inside is touched here only: nobody waits a day."""
-        self._pilot.kernel._residual._age_ms = times.TEST_PERIOD_MS - left_ms
-
     def _tick(self) -> None:
         adc_u16, levels = signals.read(self.world)
         pins.put_inputs(self._wires, adc_u16, levels)
         received, self._to_pilot = self._to_pilot, b""
-        self._to_station += self._pilot.tick(self.now_ms % TICKS_PERIOD, received)
+        self._to_station += self._pilot.tick(self._stamp(), received)
         signals.write(self.world, *pins.take_outputs(self._wires))
 
     def _talk(self) -> None:

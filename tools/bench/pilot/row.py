@@ -64,7 +64,7 @@ class Row:
     from_stimulus: bool = False
     """Look for `end` from the stimulus on, not from `start`: an `end` that comes too early is then a negative time."""
     plus: int = 0
-    """Added to each value: time that has passed before the scene began (see Scene.prepare)."""
+    """Added to each value: a wait that the scene leaves out (see Scene.ages)."""
 
     @property
     def section(self) -> str:
@@ -128,9 +128,8 @@ class Scene:
     """The random time between `prepare` and `stimulus` is below this: two periods of STATE, and any phase of the tick."""
     coarse: tuple[int, int] = (0, 0)
     """Between these two times after the stimulus the virtual clocks call the pilot every COARSE_TICK_MS only."""
-    samples: int | None = None
-    """In process, where the usual number would take too long."""
-    in_process_only: bool = False
+    ages: bool = False
+    """The stimulus leaves out a long wait (aged.py); the rows add it by their `plus`."""
     real_from: int = 0
     """Real time begins this long after the stimulus; until then the virtual clock runs. 0: before the stimulus."""
 

@@ -176,7 +176,7 @@ SCENES = (
     Scene("wake-once", stage.deaf, _permit, 9000, (
         Row("wake-once", "EV does not react to it: interruptions in 9 s, with 1 s instead of 30 s before one",
             "4: wake-up of sleeping EV", "S", stage.CP_OFF, least=1, most=1, kind=COUNT, unit="interruptions"),
-    ), ((params.WAKE_AFTER_MS, 1000),), coarse=(0, 9000), samples=20),
+    ), ((params.WAKE_AFTER_MS, 1000),), coarse=(0, 9000)),
     Scene("d-refused", stage.charging, _ask_ventilation, 500, (
         *stage.opens("d-refused", "EV asks for ventilation that there is not (C→D)", "4: D (ventilation)", "ours"),
     )),

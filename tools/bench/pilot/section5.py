@@ -5,10 +5,9 @@ from __future__ import annotations
 from pilotwire.firmware.kernel import params
 from pilotwire.firmware.kernel.times import TEST_PERIOD_MS
 from pilotwire.tools.bench.pilot import stage
-from pilotwire.tools.bench.pilot.rigs import InProcess, Rig
+from pilotwire.tools.bench.pilot.aged import FAULTS_SKIPPED_MS, SELF_TEST_SKIPPED_MS
+from pilotwire.tools.bench.pilot.rigs import Rig
 from pilotwire.tools.bench.pilot.row import COUNT, Elsewhere, Row, Scene
-
-AGED_MS = 1000
 
 
 def _trip_dc(rig: Rig) -> None:
@@ -19,10 +18,13 @@ def _trip_ac(rig: Rig) -> None:
     rig.world.residual.ac_ma = 40.0
 
 
-def _trip_shortly(rig: Rig) -> None:
+def _trip_and_wait(rig: Rig) -> None:
     _trip_dc(rig)
     rig.run(500)
     rig.world.residual.dc_ma = 0.0
+    rig.run(500)
+    rig.run_coarse(10000)  # the car has been told, the pilot shows X1: nothing moves any more
+    rig.age_faults()
 
 
 def _next_car(rig: Rig) -> None:
@@ -44,9 +46,18 @@ def _stuck_outputs(rig: Rig) -> None:
     rig.world.residual.dc.stuck = True
 
 
-def _age(rig: Rig) -> None:
-    assert isinstance(rig, InProcess)
-    rig.age_self_test(AGED_MS)
+def _leave_for_a_day(rig: Rig) -> None:
+    rig.world.plug()
+    rig.run_until("the trip of the self-test", lambda: rig.world.residual.dc.tripped, 2000)
+    rig.run(500)
+    rig.world.unplug()
+    rig.run(500)
+    rig.age_self_test()
+
+
+def _charge_for_a_day(rig: Rig) -> None:
+    stage.charging(rig)
+    rig.age_self_test()
 
 
 def _weld(rig: Rig) -> None:
@@ -103,20 +114,22 @@ SCENES = (
         Row("self-test-stuck", "Self-test: outputs stay tripped; given up (state F) after",
             "5: self-test (X804/X904)", "S", stage.SHOWS_F, stage.TEST_ENDS, least=2900, most=3010),
     ), coarse=(700, 2900)),
-    Scene("self-test-daily", stage.ready, _age, AGED_MS + 500, (
+    Scene("self-test-daily", stage.ready, _leave_for_a_day, 14000, (
         Row("self-test-daily", "No car for a day: age of the last self-test when the next begins",
-            "5: self-test (X804/X904)", "S", stage.TEST, most=TEST_PERIOD_MS + 100, plus=TEST_PERIOD_MS - AGED_MS),
-    ), in_process_only=True),
-    Scene("self-test-daily-car", stage.charging, _age, AGED_MS + 500, (
+            "5: self-test (X804/X904)", "S", stage.TEST, stage.RCD_DC_AWAY, most=TEST_PERIOD_MS + 100,
+            plus=SELF_TEST_SKIPPED_MS),
+    ), ages=True),
+    Scene("self-test-daily-car", stage.ready, _charge_for_a_day, 14000, (
         Row("self-test-daily-car",
             "Charging for a day: age of the last self-test when X1 asks the car to stop for the next",
-            "5: self-test (X804/X904)", "S", stage.SHOWS_X1, most=TEST_PERIOD_MS + 100,
-            plus=TEST_PERIOD_MS - AGED_MS),
-    ), in_process_only=True),
-    Scene("reclose", stage.charging, _trip_shortly, 906000, (
+            "5: self-test (X804/X904)", "S", stage.SHOWS_X1, stage.RCD_DC_AWAY, most=TEST_PERIOD_MS + 100,
+            plus=SELF_TEST_SKIPPED_MS),
+    ), ages=True),
+    Scene("reclose", stage.charging, _trip_and_wait, 20000, (
         Row("reclose", "Automatic reclosing (an option, off by default): contacts open to contacts closed",
-            "5: UL auto-reclose", "K", stage.CONTACTS_CLOSED, stage.CONTACTS_OPEN, least=900000, most=905000),
-    ), ((params.RECLOSE_TRIES, 4),), coarse=(1000, 899000), samples=2, in_process_only=True),
+            "5: UL auto-reclose", "K", stage.CONTACTS_CLOSED, stage.CONTACTS_OPEN, least=900000, most=905000,
+            plus=FAULTS_SKIPPED_MS),
+    ), ((params.RECLOSE_TRIES, 4),), coarse=(11500, 14500), ages=True),
     Scene("weld", stage.charging, _weld, 1300, (
         Row("weld", "Contacts welded: from the opening command to the fault shown as state F",
             "5: Weld/stuck relay", "S", stage.SHOWS_F, stage.OPEN, most=1000),

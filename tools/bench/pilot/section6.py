@@ -108,7 +108,7 @@ SCENES = (
         Row("phases-second-closes", "1→3 phases: from the opening of L1 and N to the closing of L2 and L3",
             "6: 1↔3 phase switch", "S", stage.PHASES_CLOSED, stage.CONTACTS_OPEN, least=DEAD_MS + 1000 - TICK_MS,
             from_stimulus=True),
-    ), ((params.SWITCH_PHASES, 1), (params.DEAD_MS, DEAD_MS)), samples=20, coarse=(4500, 12500)),
+    ), ((params.SWITCH_PHASES, 1), (params.DEAD_MS, DEAD_MS)), coarse=(4500, 12500)),
     Scene("min-off", _charging_rested, _change_mind, 14000, (
         Row("min-off", "EV opens S2 and closes it again: contacts open at least", "8: min off time", "ours",
             stage.CONTACTS_CLOSED, stage.CONTACTS_OPEN, least=10000 - TICK_MS, most=13000),
