@@ -49,7 +49,7 @@ rows are {tick_ms} ms less. Before the event, and where nothing is expected for 
 pilot every {coarse_ms} ms instead (later than {overrun_ms} ms it would give up). The contactor's minimum off-times are set to 0
 except where they are measured.
 
-Three rows have a long wait in them, most of which was left out, in both columns alike. When everything else had come to rest,
+Three rows have a long wait in them, most of which was skipped, in both columns alike. When everything else had come to rest,
 {self_test_s} s were added to the age of the last self-test (the two rows of the 24 hours), or {faults_s} s to the time for which
 the fault's cause had been away (the row of automatic reclosing), in the kernel's memory, and the same amount to the figure. The
 rest of these waits, and all other times, were waited for.
