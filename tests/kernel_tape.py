@@ -1,9 +1,9 @@
 """The kernel's tests on MicroPython: `python tests/kernel_tape.py [TEST ...]`.
 
 pytest does not run on MicroPython, but what a test does to the kernel does. All calls from tests into firmware/kernel are written
-on a tape while the tests run and pass under CPython: arguments, results, and after each call a number that depends on every
-field of the object (what a test reads afterwards follows from these). Then MicroPython does the same calls (kernel_replay.py), and
-every result and every state must be the same. So each assertion that held under CPython holds there.
+on a tape while the tests run and pass under CPython: arguments, results, and after each call the CRC-32 of every field of the
+object (what a test reads afterwards follows from these). Then MicroPython does the same calls (kernel_replay.py), and every result
+and every state must be the same. So each assertion that held under CPython holds there.
 
 A test is left out when it does what cannot be put on the tape: a stand-in for a part of the kernel, an expected exception.
 """
@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import operator
 import os
 import subprocess
 import sys
 import tempfile
 import types
+from array import array
+from binascii import crc32
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,6 +75,11 @@ def literal(value: object) -> str:
     raise NotTapeableError(f"a {type(value).__name__} in a call")
 
 
+def plain(result: object, given: list[str]) -> str:
+    """A plain result and plain arguments as one letter or a number each."""
+    return " ".join([PLAIN_WORDS.get(text, text) for text in (literal(result), *given)])
+
+
 class Thing:
     """An object of the kernel that is on the tape."""
 
@@ -94,7 +102,10 @@ class Tape:
         self._next = 0
         self._kept = -1
         self._getters: dict[tuple[str, ...], Getter] = {}
-        self._settings = self._set()
+        # Constants that a test may change: one quick look at their values before each call.
+        self._names = tuple(name for name in vars(times) if name.isupper())
+        self._get = operator.itemgetter(*self._names)
+        self._settings = (*self._get(vars(times)), params.LIMITS)
 
     def begin(self, test: str) -> None:
         """Another test; only what was made before the first one, with the modules, stays."""
@@ -104,17 +115,14 @@ class Tape:
         self.reason = ""
         self.lines = [f"T {test}"]
 
-    def _set(self) -> dict[str, Any]:
-        found = {f"times.{name}": value for name, value in vars(times).items() if name.isupper()}
-        return {**found, "params.LIMITS": params.LIMITS}
-
     def before(self, *things: Any) -> list[str]:
         """What a test has changed by hand since the last call, and each argument as it stands on the tape."""
-        settings = self._set()
+        settings = (*self._get(vars(times)), params.LIMITS)
         if settings != self._settings:
-            for name, value in settings.items():
-                if value != self._settings[name]:
-                    self.lines.append(f"x {name}={literal(value)}")
+            names = (*(f"times.{name}" for name in self._names), "params.LIMITS")
+            for name, old, new in zip(names, self._settings, settings, strict=True):
+                if old != new:
+                    self.lines.append(f"x {name}={literal(new)}")
             self._settings = settings
         return [self._argument(thing) for thing in things]
 
@@ -130,7 +138,7 @@ class Tape:
             raise NotTapeableError(f"a stand-in for a part of a {type(value).__name__}") from error
         if now != thing.known:
             for path, old, new in zip(thing.paths, thing.known, now, strict=True):
-                if old != new or type(old) is not type(new):
+                if old != new:
                     self.lines.append(f"x o[{thing.number}].{path}={literal(new)}")
             thing.known = now
         return f"o[{thing.number}]"
@@ -166,11 +174,8 @@ class Tape:
 
 
 def check(values: tuple[int, ...]) -> int:
-    """The same number as kernel_replay.check() gives."""
-    found = 0
-    for value in values:
-        found = found * 33 + value & 0xFFFFF
-    return found
+    """The CRC-32 of the fields of an object, as kernel_replay.py has it."""
+    return crc32(array("q", values))
 
 
 class Recorder:
@@ -196,8 +201,6 @@ class Recorder:
 
     def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...], words: dict[str, Any], write: Any) -> Any:
         tape = self.tape
-        if tape.depth or tape.reason:
-            return function(*arguments, **words)
         tape.depth = 1
         try:
             try:
@@ -222,9 +225,17 @@ class Recorder:
             tape.depth = 0
 
     def _function(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        tape = self.tape
+
         def called(*arguments: Any, **words: Any) -> Any:
+            if tape.depth or tape.reason:  # most calls: from within the kernel
+                return function(*arguments, **words)
+
             def write(given: list[str], result: Any) -> None:
-                self.tape.lines.append(f"r {name}({','.join(given)})\t{literal(result)}")
+                if not words and all(type(item) in PLAIN for item in (*arguments, result)):
+                    tape.lines.append(f"p {name} {plain(result, given)}")
+                    return
+                tape.lines.append(f"r {name}({','.join(given)})\t{literal(result)}")
 
             return self._call(function, arguments, words, write)
 
@@ -234,6 +245,10 @@ class Recorder:
         made = kind.__init__  # type: ignore[misc]
 
         def init(this: Any, *arguments: Any, **words: Any) -> None:
+            if self.tape.depth or self.tape.reason:
+                made(this, *arguments, **words)
+                return
+
             def write(given: list[str], _: Any) -> None:
                 if type(this) is not kind:
                     raise NotTapeableError(f"a {type(this).__name__} in place of {name}")
@@ -249,16 +264,19 @@ class Recorder:
                 setattr(kind, key, self._method(value, key, f"{name}.{key}" == "kernel.Kernel.step"))
 
     def _method(self, method: Callable[..., Any], key: str, tick: bool) -> Callable[..., Any]:
+        tape = self.tape
+
         def called(this: Any, *arguments: Any, **words: Any) -> Any:
+            if tape.depth or tape.reason:
+                return method(this, *arguments, **words)
+
             def write(given: list[str], result: Any) -> None:
-                tape = self.tape
                 found = tape.after(this)
                 if tick and not words:
                     tape.lines.append(f"s {given[0][2:-1]} {given[2][2:-1]} {given[1]} {found}")
                     return
                 if found >= 0 and not words and all(type(item) in PLAIN for item in (*arguments, result)):
-                    plain = " ".join(PLAIN_WORDS.get(text, text) for text in (literal(result), *given[1:]))
-                    tape.lines.append(f"m {given[0][2:-1]} {found} {key} {plain}")
+                    tape.lines.append(f"m {given[0][2:-1]} {found} {key} {plain(result, given[1:])}")
                     return
                 tape.lines.append(f"r {given[0]}.{key}({','.join(given[1:])})\t{literal(result)}")
                 if found >= 0:
@@ -271,12 +289,14 @@ class Recorder:
     def _unseen(self, getter: Any) -> Callable[[Any], Any]:
         """A property only reads: what it calls on the way is not the test's doing."""
 
+        tape = self.tape
+
         def read(this: Any) -> Any:
-            self.tape.depth += 1
+            tape.depth += 1
             try:
                 return getter(this)
             finally:
-                self.tape.depth -= 1
+                tape.depth -= 1
 
         return read
 
