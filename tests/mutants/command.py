@@ -4,8 +4,8 @@ It changes the code under test in one place at a time and demands that the tests
 that has imported nothing of the code under test; it gets the changed file, then imports and runs the tests that can notice.
 
 It first gets those that fit into a budget, the likely killers; what survives them gets all tests to which it makes a difference.
-A mutant that is listed as a survivor counts as not killed anyway, so for the question whether its entry is stale the budget
-must do (`--budget 0` gives it all).
+A mutant that is listed as a survivor counts as not killed anyway, so for the question whether its entry is stale a part of the
+budget must do (`--budget 0` gives it all).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         type=float,
         default=1.0,
         metavar="S",
-        help="processor time of the tests that a mutant gets first [1]; a listed one gets no more; 0: all",
+        help="processor time of the tests that a mutant gets first [1]; a listed one gets a fifth and no more; 0: all",
     )
     parser.add_argument("--quick", action="store_true", help="what survives the first tests counts as alive")
     parser.add_argument(

@@ -18,6 +18,9 @@ from mutants.sources import Mutant, compiled
 Work = Iterator[tuple[int, list[str]]]
 """Mutants, each with its tests in their order."""
 
+LISTED_SHARE = 0.2
+"""Of the budget, for a mutant that is expected to survive: nearly all of its time is spent in vain."""
+
 
 class Hunt:
     """The state of one run: a row for each mutant that has been tried."""
@@ -42,7 +45,8 @@ class Hunt:
         for number, mutant in self.mutants.items():
             tests = self.choice.tests if self.options.every_test else self.choice.reaching(mutant)
             everything = self.options.every_test and mutant.name not in listed
-            yield number, self.choice.ordered(tests, mutant, 0.0 if everything else self.options.budget)
+            budget_s = self.options.budget * (LISTED_SHARE if mutant.name in listed else 1.0)
+            yield number, self.choice.ordered(tests, mutant, 0.0 if everything else budget_s)
 
     def unlisted(self, listed: Mapping[str, str]) -> dict[int, Mutant]:
         """The mutants that are alive so far and not listed."""
