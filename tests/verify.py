@@ -96,11 +96,10 @@ def start(proof: Proof, folder: Path) -> Running:
     return Running(proof, process, log, time.monotonic())
 
 
-def finish(running: list[Running]) -> list[Outcome]:
-    """Wait for proofs, in the order in which they end."""
+def wait(running: list[Running], wanted: list[Running]) -> list[Outcome]:
+    """Wait until the wanted ones have ended; takes all that end meanwhile out of `running`, in the order of their ends."""
     outcomes = []
-    running = list(running)
-    while running:
+    while any(one in running for one in wanted):
         for one in list(running):
             seconds = time.monotonic() - one.started_s
             if one.process.poll() is None and seconds > SHARD_MAX_S:
@@ -116,12 +115,12 @@ def finish(running: list[Running]) -> list[Outcome]:
 def run_shard(stages: tuple[tuple[Proof, ...], ...], folder: Path) -> list[Outcome]:
     """Run stage after stage."""
     outcomes: list[Outcome] = []
-    background: list[Running] = []
+    running: list[Running] = []
     for stage in stages:
-        running = [start(proof, folder) for proof in stage]
-        background += [one for one in running if one.proof.background]
-        outcomes += finish([one for one in running if not one.proof.background])
-    return outcomes + finish(background)
+        started = [start(proof, folder) for proof in stage]
+        running += started
+        outcomes += wait(running, [one for one in started if not one.proof.background])
+    return outcomes + wait(running, list(running))
 
 
 def last_line(log: Path) -> str:
