@@ -297,6 +297,41 @@ def test_with_nobody_reading_nothing_blocks_and_old_leases_are_not_kept_for_late
     virtual_clock.run(main)
 
 
+def test_bytes_that_come_between_the_timer_and_the_reader_are_taken_once_and_do_not_look_like_a_hang_up() -> None:
+    opened: list[str] = []
+
+    async def main() -> None:
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        device = os.ttyname(slave)
+
+        def open_line() -> Line:
+            opened.append(device)
+            return open_serial(device, 115200)
+
+        try:
+            async with running(open_line) as (port, events):
+                peer = Peer(master)
+                await until(lambda: port.link.online, lambda: (peer.listen(), peer.state(0))[0])
+                # In every round of the loop something is written, so that some of it comes after the look that wakes run()
+                # by its timer and before the one that calls the reader.
+                loop = asyncio.get_running_loop()
+                end_s = loop.time() + 10 * TICK_S
+                while loop.time() < end_s:
+                    peer.listen()
+                    peer.state(0)
+                    await asyncio.sleep(0)
+                heard = len(events)
+                peer.state(1000)
+                await until(lambda: len(events) > heard)
+        finally:
+            os.close(master)
+            os.close(slave)
+
+    asyncio.run(main())
+    assert len(opened) == 1
+
+
 def test_a_changed_limit_goes_out_at_once_and_does_not_wait_for_the_next_state() -> None:
     async def main(_: asyncio.AbstractEventLoop) -> None:
         lines = Lines()

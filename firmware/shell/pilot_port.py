@@ -79,9 +79,7 @@ class PilotPort:
                 if self._line is None and self._loop.time() >= self._open_next_s:
                     self._open()
                 # What has arrived while this loop was busy elsewhere is heard first: our own delay is not the pilot's silence.
-                # Asked first whether there is anything: on a serial line an empty read means "nothing yet" as well as "gone".
-                if self._line is not None and select.select([self._line.fileno()], [], [], 0)[0]:
-                    self._readable()
+                self._readable()
                 self.link.tick(self._now_ms())
                 self._flush()
                 self._pass_on()
@@ -115,7 +113,10 @@ class PilotPort:
             self._line = None
 
     def _readable(self) -> None:
-        assert self._line is not None
+        """Take what has arrived, if anything has: the loop may call this for bytes that run() has just taken."""
+        # Asked first: on a serial line an empty read means "nothing yet" as well as "gone".
+        if self._line is None or not select.select([self._line.fileno()], [], [], 0)[0]:
+            return
         try:
             data = os.read(self._line.fileno(), 4096)
         except BlockingIOError:
