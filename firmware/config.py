@@ -7,6 +7,7 @@ section.key and what would be right. Relative paths are taken from the folder of
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import tomllib
 from collections.abc import Callable, Mapping
@@ -90,6 +91,23 @@ def _text(low: int, high: int) -> Rule:
 
 
 _device = _text(1, 255)
+
+
+def _devices(value: Any, _folder: Path) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) and 1 <= len(item) <= 255 for item in value):
+        raise ValueError(f"must be a list of device names, not {_shown(value)}")
+    return tuple(value)
+
+
+def _board_id(value: Any, _folder: Path) -> bytes:
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            number = bytes.fromhex(value)
+            if 1 <= len(number) <= 16:
+                return number
+    raise ValueError(
+        f"must be 2..32 hexadecimal digits, as `pilotwire run` shows them for each pilot it meets, not {_shown(value)}"
+    )
 
 
 def _flag(value: Any, _folder: Path) -> bool:
@@ -176,6 +194,10 @@ class PilotSettings:
     port: str = _key(_device)
     baud: int = _key(_one_of(*BAUD_RATES), 115200)
     lease_ttl_ms: int = _key(_whole(500, 5000, "ms"), 1000)
+    unique_id: bytes | None = _key(_board_id, None)
+    """The pilot board that belongs to this connector; without it, any pilot at the port will do."""
+    ports: tuple[str, ...] = _key(_devices, ())
+    """Further devices at which that board may be found; needs unique_id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +375,9 @@ def _check_together(document: Mapping[str, Any], read: Mapping[str, Any], proble
         needed = _NEEDED_WITH[transport]
         if needed not in meter:
             problems.append(f'meter.{needed}: this key is missing; transport = "{transport}" needs it')
+    pilot = document.get("pilot")
+    if isinstance(pilot, dict) and pilot.get("ports") and "unique_id" not in pilot:
+        problems.append("pilot.unique_id: this key is missing; with ports, it says which of the pilots is meant")
     authorisation = document.get("authorisation")
     if isinstance(authorisation, dict):
         mode, id_tags = authorisation.get("mode"), authorisation.get("id_tags", [])

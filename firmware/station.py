@@ -18,7 +18,16 @@ from pilotwire.firmware.session.session import Session
 from pilotwire.firmware.store.events import EventJournal
 from pilotwire.firmware.store.transactions import Transaction, Transactions
 from pilotwire.hal.ports import MeterReading
-from pilotwire.protocols.link.station import PilotHello, PilotLost, PilotRefused, PilotState
+from pilotwire.protocols.link import messages
+from pilotwire.protocols.link.station import (
+    PilotForeign,
+    PilotHello,
+    PilotLost,
+    PilotRefused,
+    PilotStale,
+    PilotState,
+    PilotTaken,
+)
 from pilotwire.protocols.ocpp import events as ocpp
 from pilotwire.protocols.ocpp.readings import Sample
 
@@ -102,7 +111,27 @@ class Station:
             self._session(events.PilotLost(event.silent_ms))
         elif isinstance(event, PilotHello):
             self.pilot_program = event.program
-            self._log("PilotHello", {"boot": event.boot, "program": event.program})
+            self._log(
+                "PilotHello",
+                {
+                    "boot": event.boot,
+                    "program": event.program,
+                    "unique_id": event.unique_id.hex(),
+                    "firmware_hash": event.firmware_hash.hex(),
+                    "capabilities": event.capabilities,
+                    "reset_reason": messages.RESET_NAMES.get(event.reset_reason, str(event.reset_reason)),
+                    "parameter_crc": event.parameter_crc.hex(),
+                },
+            )
+        elif isinstance(event, PilotStale):
+            self._log("PilotStale", {"silent_ms": event.silent_ms})
+        elif isinstance(event, PilotForeign):
+            found, wanted = event.unique_id.hex() or "none", event.wanted_id.hex()
+            self.pilot_program = f"refused: unique id {found}, {wanted} belongs here ({event.program})"
+            self._log("PilotForeign", {"unique_id": event.unique_id.hex(), "wanted_id": event.wanted_id.hex()})
+        elif isinstance(event, PilotTaken):
+            self.pilot_program = "refused: it listens to another station on the same line"
+            self._log("PilotTaken", {"session": event.session})
         elif isinstance(event, PilotRefused):
             self.pilot_program = f"refused: link version {event.version} ({event.program})"
             self._log("PilotRefused", {"version": event.version, "program": event.program})

@@ -16,8 +16,10 @@ from pilotwire.boards.sim.world import World
 from pilotwire.firmware.kernel import params
 from pilotwire.firmware.kernel.lease import MODE_AC, MODE_NONE
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
+from pilotwire.firmware.pilot.frontend import FrontEnd
 from pilotwire.firmware.pilot.program import TICK_MS, Pilot
 from pilotwire.hal.machine import Machine, Wires
+from pilotwire.protocols.link.pilot import PilotLink
 from pilotwire.protocols.link.station import StationLink
 from pilotwire.tools.rig.settings import SHORT_PAUSES
 
@@ -44,6 +46,7 @@ class Bench:
         self._changes = ((params.MAX_MA, max_ma), *changes)
         self._pilot_start_ms = pilot_start_ms
         self._boots = 0
+        self._sessions = 0
         self._to_pilot = b""
         self.start_pilot()
         self.start_station()
@@ -59,13 +62,14 @@ class Bench:
         self.wires = Wires()
         block = parameters.build(self._changes)
         self.world.second_contactor = block.fitted(params.SECOND)
-        self.pilot = Pilot(Machine(self.wires), block, 1000 + self._boots, "bench pilot")
+        self.pilot = Pilot(FrontEnd(Machine(self.wires)), block, PilotLink(1000 + self._boots, "bench pilot"))
         self.pilot_alive = True
         self._to_pilot = b""
 
     def start_station(self) -> None:
         """Start a station that permits nothing yet."""
-        self.station = StationLink("bench station")
+        self._sessions += 1
+        self.station = StationLink("bench station", self._sessions)
         self.station_alive = True
 
     def permit(self, limit_ma: int, ttl_ms: int = 1000, mode: int = MODE_AC, phases: int = 0) -> None:

@@ -18,9 +18,11 @@ from pilotwire.boards.sim import parameters, pins
 from pilotwire.firmware.kernel import lease, params
 from pilotwire.firmware.kernel.inputs import Inputs
 from pilotwire.firmware.pilot import frontend
+from pilotwire.firmware.pilot.frontend import FrontEnd
 from pilotwire.firmware.pilot.program import Pilot
 from pilotwire.hal.machine import Machine, Wires
 from pilotwire.protocols.link import frame, messages
+from pilotwire.protocols.link.pilot import PilotLink
 
 BOOT = 4711
 BLOCK = ((params.MIN_OFF_MS, 500), (params.FAULT_OFF_MS, 1000), (params.WAKE_AFTER_MS, 4000), (params.SWITCH_PHASES, 1))
@@ -63,7 +65,7 @@ class Script:
         self.world = World(seed, start_ms, False)
         self.rng = self.world.rng
         self.wires = Wires()
-        self.pilot = Pilot(Machine(self.wires), parameters.build(BLOCK), BOOT, "script")
+        self.pilot = Pilot(FrontEnd(Machine(self.wires)), parameters.build(BLOCK), PilotLink(BOOT, "script"))
         self.world.adopt(self.pilot.kernel, False)
         self.fault_bits = 0
         self._seq = 0
@@ -86,7 +88,9 @@ class Script:
             return b""
         kind = rng.below(400)
         if kind == 0:
-            return self._frame([messages.HELLO, self._seq, messages.VERSION if rng.below(10) else 1, 0, "station"])
+            head = [messages.HELLO, self._seq, messages.VERSION if rng.below(10) else 1, 1 + rng.below(2), "station"]
+            head += [b"", b"", 0, 0, b"", 0]
+            return self._frame(head)
         if kind == 1:
             return bytes([rng.below(256) for _ in range(rng.below(40))])
         if kind > 40:
@@ -103,7 +107,10 @@ class Script:
         if self.world.event == STATION_STOP:
             requests |= lease.REQUEST_STOP
         issued_ms = (self.world.now_ms - age_ms) & MASK
-        return self._frame([messages.LEASE, self._seq, 0, boot, issued_ms, mode, limit_ma, ttl_ms, phases, requests])
+        session = self.pilot.link.session if rng.below(30) else 3
+        head = [messages.LEASE, self._seq, 0, boot, session, issued_ms]
+        head += [mode, limit_ma, ttl_ms, phases, requests]
+        return self._frame(head)
 
     def _frame(self, message: "list[object]") -> bytes:
         self._seq = (self._seq + 1) & 0xFFFF

@@ -60,10 +60,18 @@ def changed(old: str, new: str) -> str:
     return GOOD.replace(old, new)
 
 
+def test_a_pilot_may_be_named_by_its_unique_id_and_looked_for_at_several_devices() -> None:
+    more = '"/dev/ttyACM0"\nunique_id = "E6614103e7452b2f"\nports = ["/dev/ttyACM1", "/dev/ttyACM2"]'
+    settings = read(GOOD.replace('"/dev/ttyACM0"', more))
+    assert settings.pilot.unique_id == bytes.fromhex("e6614103e7452b2f")
+    assert settings.pilot.ports == ("/dev/ttyACM1", "/dev/ttyACM2")
+
+
 def test_a_good_file_is_read_with_its_defaults() -> None:
     settings = read(GOOD)
     assert settings.station.data_dir == Path("/etc/pilotwire/data")
     assert (settings.pilot.baud, settings.pilot.lease_ttl_ms) == (115200, 1000)
+    assert (settings.pilot.unique_id, settings.pilot.ports) == (None, ())
     assert (settings.meter.baud, settings.meter.unit) == (9600, 1)
     assert (settings.meter.poll_ms, settings.meter.timeout_ms) == (1000, 500)
     assert settings.authorisation.id_tags == ("04A1B2C3", "guest")
@@ -119,6 +127,11 @@ WRONG = [
     ("cable_ma = 20000", "cable_ma = 5999", "limits.cable_ma: 5999 is out of range, must be a whole number 6000..80000 mA"),
     ("cable_ma = 20000", "cable_ma = 80001", "limits.cable_ma: 80001 is out of range, must be a whole number 6000..80000 mA"),
     ('"/dev/ttyACM0"', '"/dev/ttyACM0"\nlease_ttl_ms = 499', "pilot.lease_ttl_ms: 499 is out of range, must be a whole number"),
+    ('"/dev/ttyACM0"', '"/dev/ttyACM0"\nunique_id = "e66"', "pilot.unique_id: must be 2..32 hexadecimal digits"),
+    ('"/dev/ttyACM0"', '"/dev/ttyACM0"\nunique_id = "' + "00" * 17 + '"', "pilot.unique_id: must be 2..32 hexadecimal digits"),
+    ('"/dev/ttyACM0"', '"/dev/ttyACM0"\nunique_id = 12', "pilot.unique_id: must be 2..32 hexadecimal digits"),
+    ('"/dev/ttyACM0"', '"/dev/ttyACM0"\nports = "/dev/ttyACM1"', "pilot.ports: must be a list of device names, not '/dev/ttyACM1'"),
+    ('"/dev/ttyACM0"', '"/dev/ttyACM0"\nports = ["/dev/ttyACM1"]', "pilot.unique_id: this key is missing; with ports"),
     ('"/dev/ttyACM0"', '"/dev/ttyACM0"\nlease_ttl_ms = 5001', "pilot.lease_ttl_ms: 5001 is out of range"),
     ('"/dev/ttyACM0"', '"/dev/ttyACM0"\nbaud = 9601', "pilot.baud: must be one of 1200, 2400"),
     ('"/dev/ttyUSB0"', '"/dev/ttyUSB0"\nunit = 0', "meter.unit: 0 is out of range, must be a whole number 1..247"),

@@ -15,6 +15,7 @@ from pilotwire.protocols.link.station import (
     StationLink,
 )
 
+SESSION = 5
 FIELDS = [3, 2, 6000, -12000, 2666, 15996, 1, 1, 950, 0, 64, 17, 32000, 6]  # what follows pilot_ms in a STATE
 
 
@@ -24,16 +25,18 @@ class Pair:
     def __init__(self) -> None:
         self.now_ms = 0
         self.pilot = PilotLink(77, "the pilot")
-        self.station = StationLink("the station")
+        self.station = StationLink("the station", SESSION)
         self.from_pilot: list[list[object]] = []
         self.from_station: list[list[object]] = []
         self.leases: list[list[int]] = []
         self.events: list[object] = []
         self.pilot_silent = False
         self._sent_ms = -1000
+        self._own_seq = 0
 
     def tick(self) -> None:
         self.now_ms += 5
+        self.pilot.pass_time(5)
         if not self.pilot_silent and self.now_ms - self._sent_ms >= (100 if self.pilot.peer_ok else 500):
             self._sent_ms = self.now_ms
             if self.pilot.peer_ok:
@@ -58,6 +61,11 @@ class Pair:
         while (event := self.station.next_event()) is not None:
             self.events.append(event)
 
+    def said(self, *message: object) -> None:
+        """The station's process says this: kind and what follows `ack`, with the next sequence number."""
+        self._own_seq = max(self._own_seq, *(int(str(sent[1])) for sent in self.from_station)) + 1
+        self.pilot.receive(frame.encode([message[0], self._own_seq, 0, *message[1:]]))
+
     def run(self, ms: int) -> None:
         until = self.now_ms + ms
         while self.now_ms < until:
@@ -67,6 +75,14 @@ class Pair:
         """Names of the events so far, repetitions of STATE left out."""
         names = [type(event).__name__ for event in self.events]
         return [name for at, name in enumerate(names) if name != "PilotState" or names[at - 1 : at] != ["PilotState"]]
+
+
+def hello_frame(number: int, program: str, session: int = SESSION) -> list[object]:
+    return [messages.HELLO, 1, messages.VERSION, number, program, b"", b"", 0, 0, b"", session]
+
+
+def state(seq: int, boot: int, pilot_ms: int) -> list[object]:
+    return [messages.STATE, seq, 0, boot, SESSION, pilot_ms, *FIELDS, 0, 0]
 
 
 def decoded(data: bytes) -> list[list[object]]:
@@ -87,7 +103,7 @@ def test_the_two_ends_meet_and_say_who_they_are() -> None:
     hello = pair.events[0]
     assert isinstance(hello, PilotHello)
     assert (hello.boot, hello.program) == (77, "the pilot")
-    assert pair.from_station[0] == [messages.HELLO, 1, messages.VERSION, 0, "the station"]
+    assert pair.from_station[0] == hello_frame(SESSION, "the station", 0)
     assert len([message for message in pair.from_pilot + pair.from_station if message[0] == messages.HELLO]) <= 6
 
 
@@ -108,7 +124,7 @@ def test_every_state_is_answered_by_one_lease_that_repeats_its_instant() -> None
     pair.from_pilot.clear()
     pair.station.set_lease(1, 16000, 1000, pair.now_ms)
     pair.run(1000)
-    states = [message[4] for message in pair.from_pilot if message[0] == messages.STATE]
+    states = [message[5] for message in pair.from_pilot if message[0] == messages.STATE]
     assert len(states) == 10
     assert [lease[4] for lease in pair.leases[-10:]] == states
     assert all(lease == [1, 16000, 1000, 0, lease[4], 0] for lease in pair.leases)
@@ -133,7 +149,7 @@ def test_leases_that_permit_are_counted_and_others_not() -> None:
     assert pair.station.leases_sent == 0
     pair.station.set_lease(1, 16000, 1000, pair.now_ms)
     pair.run(500)
-    permitting = [message for message in pair.from_station if message[0] == messages.LEASE and message[5] == 1]
+    permitting = [message for message in pair.from_station if message[0] == messages.LEASE and message[6] == 1]
     assert pair.station.leases_sent == len(permitting) == 6
 
 
@@ -158,18 +174,18 @@ def test_requests_that_are_made_one_after_the_other_are_each_said_three_times_at
 
 def test_a_request_in_a_lease_that_is_overtaken_is_not_lost() -> None:
     pair = met()
-    pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, 5, 1, 16000, 1000, 0, 4]))
-    pair.pilot.receive(frame.encode([messages.LEASE, 3, 0, 77, 6, 1, 20000, 1000, 3, 1]))
+    pair.said(messages.LEASE, 77, SESSION, 5, 1, 16000, 1000, 0, 4)
+    pair.said(messages.LEASE, 77, SESSION, 6, 1, 20000, 1000, 3, 1)
     assert pair.pilot.take_lease() == [1, 20000, 1000, 3, 6, 5]
-    pair.pilot.receive(frame.encode([messages.LEASE, 4, 0, 77, 7, 1, 20000, 1000, 3, 0]))
+    pair.said(messages.LEASE, 77, SESSION, 7, 1, 20000, 1000, 3, 0)
     assert pair.pilot.take_lease() == [1, 20000, 1000, 3, 7, 0]
 
 
 def test_a_state_says_what_the_pilot_drives_and_sees() -> None:
-    station = StationLink("the station")
-    station.receive(frame.encode([messages.HELLO, 1, messages.VERSION, 77, "x"]), 0)
+    station = StationLink("the station", SESSION)
+    station.receive(frame.encode(hello_frame(77, "x")), 0)
     fields = [3, 2, 6000, -12000, 2666, 15996, messages.OUT_LOCK, messages.IN_PHASES, 950, 5, 64, 17, 32000, 7 * 4 + 2]
-    station.receive(frame.encode([messages.STATE, 2, 0, 77, 5, *fields]), 5)
+    station.receive(frame.encode([messages.STATE, 2, 0, 77, SESSION, 5, *fields, 0, 0]), 5)
     state = station.state
     assert state is not None
     assert (state.close, state.contacts_closed, state.lease_left_ms, state.faults) == (False, False, 950, 5)
@@ -192,37 +208,37 @@ def test_a_narrowing_is_said_three_times_and_again_to_each_new_life_of_the_pilot
 @pytest.mark.parametrize("boot", [0, 76, -77])
 def test_a_narrowing_for_another_life_of_the_pilot_is_ignored(boot: int) -> None:
     pair = met()
-    pair.pilot.receive(frame.encode([messages.NARROW, 2, 0, boot, 0, 16000]))
+    pair.said(messages.NARROW, boot, SESSION, 0, 16000)
     assert pair.pilot.take_narrowings() == []
 
 
 def test_a_flood_of_narrowings_is_bounded() -> None:
     pair = met()
     for _ in range(100):
-        pair.pilot.receive(frame.encode([messages.NARROW, 2, 0, 77, 0, 16000]))
+        pair.said(messages.NARROW, 77, SESSION, 0, 16000)
     assert len(pair.pilot.take_narrowings()) == 32
 
 
 def test_nothing_is_permitted_before_the_pilot_has_been_met() -> None:
-    station = StationLink("the station")
+    station = StationLink("the station", SESSION)
     station.set_lease(1, 16000, 1000, 0)
     for now_ms in range(0, 5000, 20):
         station.tick(now_ms)
-        station.receive(frame.encode([messages.STATE, 1, 0, 77, now_ms, *FIELDS]), now_ms)
+        station.receive(frame.encode(state(1, 77, now_ms)), now_ms)
     assert {message[0] for message in decoded(station.data_to_send())} == {messages.HELLO}
     assert not station.online
     assert station.next_event() is None
 
 
 def test_a_station_is_silent_to_a_pilot_of_another_version_and_says_so_once() -> None:
-    station = StationLink("the station")
+    station = StationLink("the station", SESSION)
     station.set_lease(1, 16000, 1000, 0)
     for now_ms in range(0, 3000, 20):
         station.tick(now_ms)
         station.receive(
             frame.encode([messages.HELLO, 1, messages.VERSION + 1, 77, "a newer pilot", "and", 3, "more"]), now_ms
         )
-        station.receive(frame.encode([messages.STATE, 1, 0, 77, now_ms, *FIELDS]), now_ms)
+        station.receive(frame.encode(state(1, 77, now_ms)), now_ms)
     assert {message[0] for message in decoded(station.data_to_send())} == {messages.HELLO}
     event = station.next_event()
     assert isinstance(event, PilotRefused)
@@ -239,10 +255,10 @@ def test_a_pilot_that_comes_back_with_another_version_gets_no_further_lease() ->
     pair.from_station.clear()
     for limit_ma in range(10000, 20000, 50):  # the station's wish changes all the time
         pair.station.set_lease(1, limit_ma, 1000, pair.now_ms)
-        pair.station.receive(frame.encode([messages.STATE, 1, 0, 78, pair.now_ms, *FIELDS]), pair.now_ms)
+        pair.station.receive(frame.encode(state(1, 78, pair.now_ms)), pair.now_ms)
         pair.tick()
     assert {message[0] for message in pair.from_station} == {messages.HELLO}
-    assert pair.kinds()[-2:] == ["PilotRefused", "PilotLost"]
+    assert pair.kinds()[-3:] == ["PilotRefused", "PilotStale", "PilotLost"]
     assert not pair.station.online
     # and is met again when it has been given the right version
     pair.pilot = PilotLink(79, "the right pilot")
@@ -255,7 +271,7 @@ def test_a_pilot_that_comes_back_with_another_version_gets_no_further_lease() ->
 def test_a_pilot_is_silent_to_a_station_of_another_version_and_obeys_no_lease_of_it() -> None:
     pilot = PilotLink(77, "the pilot")
     pilot.receive(frame.encode([messages.HELLO, 1, messages.VERSION + 1, 0, "a newer station"]))
-    pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, 100, 1, 16000, 1000, 0, 0]))
+    pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, SESSION, 100, 1, 16000, 1000, 0, 0]))
     pilot.send_state([100, *FIELDS])
     assert pilot.take_lease() is None
     assert not pilot.peer_ok
@@ -264,10 +280,11 @@ def test_a_pilot_is_silent_to_a_station_of_another_version_and_obeys_no_lease_of
 
 def test_a_pilot_stops_talking_when_its_station_is_replaced_by_another_version() -> None:
     pair = met()
+    pair.pilot.pass_time(messages.QUIET_MS)
     pair.pilot.receive(frame.encode([messages.HELLO, 1, 99, 0, "a newer station"]))
     pair.pilot.data_to_send()
     pair.pilot.send_state([pair.now_ms, *FIELDS])
-    pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, pair.now_ms, 1, 16000, 1000, 0, 0]))
+    pair.said(messages.LEASE, 77, SESSION, pair.now_ms, 1, 16000, 1000, 0, 0)
     assert pair.pilot.take_lease() is None
     assert pair.pilot.data_to_send() == b""
 
@@ -275,16 +292,16 @@ def test_a_pilot_stops_talking_when_its_station_is_replaced_by_another_version()
 @pytest.mark.parametrize("boot", [0, 76, 78, -77])
 def test_a_lease_for_another_life_of_the_pilot_is_ignored(boot: int) -> None:
     pair = met()
-    pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, boot, pair.now_ms, 1, 16000, 1000, 0, 0]))
+    pair.said(messages.LEASE, boot, SESSION, pair.now_ms, 1, 16000, 1000, 0, 0)
     assert pair.pilot.take_lease() is None
-    pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, pair.now_ms, 1, 16000, 1000, 0, 0]))
+    pair.said(messages.LEASE, 77, SESSION, pair.now_ms, 1, 16000, 1000, 0, 0)
     assert pair.pilot.take_lease() == [1, 16000, 1000, 0, pair.now_ms, 0]
 
 
 def test_a_lease_is_taken_once_and_the_newest_counts() -> None:
     pair = met()
     for limit_ma in (10000, 20000):
-        pair.pilot.receive(frame.encode([messages.LEASE, 2, 0, 77, 5, 1, limit_ma, 1000, 0, 0]))
+        pair.said(messages.LEASE, 77, SESSION, 5, 1, limit_ma, 1000, 0, 0)
     assert pair.pilot.take_lease() == [1, 20000, 1000, 0, 5, 0]
     assert pair.pilot.take_lease() is None
 
@@ -307,7 +324,7 @@ def test_a_station_that_starts_again_permits_nothing_until_it_wants_to() -> None
     pair = met()
     pair.station.set_lease(1, 16000, 1000, pair.now_ms)
     pair.run(500)
-    pair.station = StationLink("the station")
+    pair.station = StationLink("the station", SESSION + 1)
     pair.leases.clear()
     pair.run(700)
     assert pair.station.online
@@ -373,11 +390,11 @@ def test_a_silent_pilot_is_sent_no_lease() -> None:
 
 
 def test_states_of_a_pilot_nobody_knows_make_the_station_ask_for_hello() -> None:
-    station = StationLink("the station")
+    station = StationLink("the station", SESSION)
     assert station.deadline() is None
     station.tick(0)
     station.data_to_send()
-    station.receive(frame.encode([messages.STATE, 1, 0, 77, 5, *FIELDS]), 5)
+    station.receive(frame.encode(state(1, 77, 5)), 5)
     station.tick(6)
     assert [message[0] for message in decoded(station.data_to_send())] == [messages.HELLO]
 
@@ -389,7 +406,7 @@ def test_sequence_numbers_count_modulo_65536_and_are_acknowledged() -> None:
         sent = decoded(pair.pilot.data_to_send())[0][1]
     assert isinstance(sent, int)
     assert 0 <= sent < 0x10000
-    pair.pilot.receive(frame.encode([messages.LEASE, 0x1FFFF, 0, 77, 5, 1, 6000, 1000, 0, 0]))
+    pair.pilot.receive(frame.encode([messages.LEASE, 0x1FFFF, 0, 77, SESSION, 5, 1, 6000, 1000, 0, 0]))
     pair.pilot.send_state([5, *FIELDS])
     state = decoded(pair.pilot.data_to_send())[0]
     assert state[1:3] == [(sent + 1) % 0x10000, 0xFFFF]
@@ -402,7 +419,7 @@ ODD: list[list[object]] = [
     ["HELLO", 1],
     [4, 1, 2, 3],
     [5, 1, 2, 3, 4, 5],
-    [messages.NARROW, 2, 0, 77, 0, "16000"],
+    [messages.NARROW, 2, 0, 77, SESSION, 0, "16000"],
     [0],
     [-1],
     [messages.HELLO],
@@ -410,18 +427,18 @@ ODD: list[list[object]] = [
     [messages.HELLO, 1, messages.VERSION, 78, 5],
     [messages.HELLO, 1, messages.VERSION, "boot", "x"],
     [messages.HELLO, "seq", messages.VERSION, 78, "x"],
-    [messages.STATE, 1, 0, 77, 5, *FIELDS, 0],
-    [messages.STATE, 1, 0, 77, 5, *FIELDS[:-1]],
-    [messages.STATE, 1, 0, 77, "5", *FIELDS],
-    [messages.STATE, 1, 0, 77, [5], *FIELDS],
-    [messages.STATE, 1, 0, 77, 1 << 30, *FIELDS],
-    [messages.STATE, 1, 0, 77, -(1 << 30), *FIELDS],
-    [messages.LEASE, 2, 0, 77, 5, 1, 16000, 1000, 0],
-    [messages.LEASE, 2, 0, 77, 5, 1, 16000, 1000, 0, 0, 0],
-    [messages.LEASE, 2, 0, 77, 5, 1, "16000", 1000, 0, 0],
-    [messages.LEASE, 2, 0, 77, 5, 1, b"16000", 1000, 0, 0],
-    [messages.LEASE, 2, 0, 77, 5, 1, 1 << 30, 1000, 0, 0],
-    [messages.LEASE, 2, 0, 77, 5, [1], 16000, 1000, 0, 0],
+    [messages.STATE, 1, 0, 77, SESSION, 5, *FIELDS, 0, 0, 0],
+    [messages.STATE, 1, 0, 77, SESSION, 5, *FIELDS[:-1], 0, 0],
+    state(1, 77, "5"),
+    state(1, 77, [5]),
+    state(1, 77, 1 << 30),
+    state(1, 77, -(1 << 30)),
+    [messages.LEASE, 2, 0, 77, SESSION, 5, 1, 16000, 1000, 0],
+    [messages.LEASE, 2, 0, 77, SESSION, 5, 1, 16000, 1000, 0, 0, 0],
+    [messages.LEASE, 2, 0, 77, SESSION, 5, 1, "16000", 1000, 0, 0],
+    [messages.LEASE, 2, 0, 77, SESSION, 5, 1, b"16000", 1000, 0, 0],
+    [messages.LEASE, 2, 0, 77, SESSION, 5, 1, 1 << 30, 1000, 0, 0],
+    [messages.LEASE, 2, 0, 77, SESSION, 5, [1], 16000, 1000, 0, 0],
 ]
 
 
@@ -442,7 +459,7 @@ def test_a_whole_frame_that_is_no_message_is_counted_and_changes_nothing(message
 
 def test_damaged_frames_are_counted_on_both_sides() -> None:
     pair = met()
-    damaged = bytearray(frame.encode([messages.LEASE, 2, 0, 77, 5, 1, 16000, 1000, 0, 0]))
+    damaged = bytearray(frame.encode([messages.LEASE, 2, 0, 77, SESSION, 5, 1, 16000, 1000, 0, 0]))
     damaged[5] ^= 0x40
     assert cobs.decode(damaged[:-1]) is not None
     pair.pilot.receive(damaged)

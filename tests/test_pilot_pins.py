@@ -14,9 +14,11 @@ from pilotwire.firmware.kernel import kernel
 from pilotwire.firmware.kernel.inputs import OPEN_OHM, Inputs
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
 from pilotwire.firmware.pilot import frontend
+from pilotwire.firmware.pilot.frontend import FrontEnd
 from pilotwire.firmware.pilot.program import Pilot
 from pilotwire.hal.machine import Machine, Wires
 from pilotwire.protocols.link import frame, messages
+from pilotwire.protocols.link.pilot import PilotLink
 from pilotwire.tools.rig.rig import PACKAGE_ROOT, find_micropython
 
 
@@ -338,7 +340,7 @@ def test_sample_and_drive_allocate_nothing_on_micropython() -> None:
 
 def test_the_alive_wave_turns_once_in_every_tick_and_only_there() -> None:
     wires = Wires()
-    pilot = Pilot(Machine(wires), parameters.build(()), 7, "alone")
+    pilot = Pilot(FrontEnd(Machine(wires)), parameters.build(()), PilotLink(7, "alone"))
     levels = []
     for now_ms in range(0, 100, 5):
         pilot.tick(now_ms, b"")
@@ -348,7 +350,7 @@ def test_the_alive_wave_turns_once_in_every_tick_and_only_there() -> None:
 
 def test_a_program_that_breaks_in_the_middle_of_a_tick_does_not_turn_the_wave(monkeypatch: pytest.MonkeyPatch) -> None:
     wires = Wires()
-    pilot = Pilot(Machine(wires), parameters.build(()), 7, "alone")
+    pilot = Pilot(FrontEnd(Machine(wires)), parameters.build(()), PilotLink(7, "alone"))
     pilot.tick(0, b"")
     before = dict(wires.level)
 

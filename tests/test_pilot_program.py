@@ -12,9 +12,11 @@ from pilotwire.boards.sim.parameters import build
 from pilotwire.firmware.kernel import faults, params, table
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
 from pilotwire.firmware.pilot import frontend
+from pilotwire.firmware.pilot.frontend import FrontEnd
 from pilotwire.firmware.pilot.program import Pilot
 from pilotwire.hal.machine import Machine, Wires
 from pilotwire.protocols.link import frame, messages
+from pilotwire.protocols.link.pilot import PilotLink
 from pilotwire.protocols.link.station import PilotHello, PilotLost
 
 TTL_MS = 1000
@@ -208,9 +210,9 @@ def test_when_the_station_dies_an_ignoring_car_is_opened_6_0_to_6_5_s_after_x1(s
 def test_a_lease_that_waited_in_the_line_while_the_program_stood_still_is_judged_at_the_true_time() -> None:
     for waited_ms, left_ms in ((95, TTL_MS - 95), (1500, 0)):
         wires = Wires()
-        pilot = Pilot(Machine(wires), build(()), 7, "alone")
-        pilot.tick(5, frame.encode([messages.HELLO, 1, messages.VERSION, 0, "station"]))
-        lease = frame.encode([messages.LEASE, 2, 0, 7, 5, 1, 16000, TTL_MS, 0, 0])
+        pilot = Pilot(FrontEnd(Machine(wires)), build(()), PilotLink(7, "alone"))
+        pilot.tick(5, frame.encode([messages.HELLO, 1, messages.VERSION, 3, "station", b"", b"", 0, 0, b"", 0]))
+        lease = frame.encode([messages.LEASE, 2, 0, 7, 3, 5, 1, 16000, TTL_MS, 0, 0])
         pilot.tick(5 + waited_ms, lease)
         assert pilot.kernel.lease_left_ms() == left_ms
 
@@ -377,7 +379,7 @@ def test_over_a_noisy_line_permission_never_outlives_the_last_lease_sent(seed: i
         return data
 
     def to_pilot(data: bytes) -> bytes:
-        if bench.station_alive and any(message[0] == messages.LEASE and message[5] for message in whole(data)):
+        if bench.station_alive and any(message[0] == messages.LEASE and message[6] for message in whole(data)):
             sent_ms[0] = bench.now_ms
         return spoil(data)
 

@@ -51,7 +51,7 @@ class Peer:
 
     def leases(self) -> list[tuple[object, object, object, object]]:
         """Mode, limit, TTL and the instant it answers, of every LEASE heard."""
-        return [(m[5], m[6], m[7], m[4]) for m in self.heard if m[0] == messages.LEASE]
+        return [(m[6], m[7], m[8], m[5]) for m in self.heard if m[0] == messages.LEASE]
 
     def _flush(self) -> None:
         if data := self.link.data_to_send():
@@ -87,7 +87,7 @@ async def running(open_line: Callable[[], Line]) -> AsyncIterator[tuple[PilotPor
     events: list[object] = []
     left_to_the_loop: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: left_to_the_loop.append(context))
-    port = PilotPort(StationLink("station"), open_line, events.append, TTL_MS)
+    port = PilotPort(StationLink("station", 1), open_line, events.append, TTL_MS)
     task = asyncio.ensure_future(port.run())
     try:
         yield port, events
@@ -362,6 +362,28 @@ def test_a_line_that_cannot_be_opened_is_said_once_for_each_reason(caplog: pytes
     assert len(said) == 2
     assert "no such device" in said[0]
     assert "permission denied" in said[1]
+
+
+def test_a_line_at_which_nobody_answers_is_given_up_when_there_may_be_others() -> None:
+    async def main(_: asyncio.AbstractEventLoop) -> None:
+        lines = Lines()
+        (_silent, first), (peer, second) = lines.plug(), lines.plug(boot=8)
+        events: list[object] = []
+        port = PilotPort(StationLink("station", 1), lines, events.append, TTL_MS, give_up_s=3.0)
+        task = asyncio.ensure_future(port.run())
+        await asyncio.sleep(2.9)
+        assert len(lines.attempts_s) == 1
+        await asyncio.sleep(1.0)
+        assert len(lines.attempts_s) == 2
+        await meet(peer, events)
+        await asyncio.sleep(2.9)
+        assert len(lines.attempts_s) == 2
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        first.close()
+        second.close()
+
+    virtual_clock.run(main)
 
 
 def test_the_line_is_given_back_when_the_port_ends() -> None:

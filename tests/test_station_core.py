@@ -11,6 +11,7 @@ import pytest
 from pilotwire.firmware.auth.tokens import FREE_TAG
 from pilotwire.firmware.session.events import MeterLost
 from pilotwire.firmware.station import PROGRESS_MS
+from pilotwire.protocols.link import messages
 from pilotwire.protocols.link.station import PilotHello, PilotRefused
 from pilotwire.protocols.ocpp import events as ocpp
 from virtual_station import UNIX_MS, VirtualStation
@@ -163,7 +164,7 @@ def test_a_register_that_went_back_cannot_make_energy_negative(free: VirtualStat
 def test_a_lost_pilot_and_a_new_one_go_on_with_the_same_transaction(free: VirtualStation) -> None:
     free.to_charging()
     assert free.lost() == [0]
-    free(PilotHello(8, "pilot, second life"))
+    free(PilotHello([1, 1, messages.VERSION, 8, "pilot, second life", b"", b"", 0, 0, b"", 1]))
     assert free.pilot("C") == [20_000]
 
     assert len(free.all()) == 1

@@ -108,7 +108,7 @@ class TinyWorld:
         self.coil = 0
         self.wave: list[int] = []
         self.talking = True
-        self.station = StationLink("tiny station")
+        self.station = StationLink("tiny station", 1)
         self.events: list[object] = []
         self._ticks = 0
         self._line = Pty()

@@ -55,8 +55,8 @@ def pilot_state(
     """What the link makes of a STATE message."""
     bits = sum(FAULT_BITS[name] for name in fault_names)
     high_mv = {"A": 12_000, "B": 9_000, "C": 6_000, "D": 3_000}.get(letter, 0)
-    message: list[object] = [messages.STATE, 1, 1, 7, at_ms % 2**30, LETTERS[letter], 0, high_mv, -12_000, duty]
-    message += [0, int(closed), int(closed), 0, bits, 0, 0, 0, 0]
+    message: list[object] = [messages.STATE, 1, 1, 7, 1, at_ms % 2**30, LETTERS[letter], 0, high_mv, -12_000, duty]
+    message += [0, int(closed), int(closed), 0, bits, 0, 0, 0, 0, 0, 0]
     assert messages.is_valid(message)
     return PilotState([int(str(item)) for item in message], at_ms)
 

@@ -14,8 +14,12 @@ import struct
 import sys
 
 from pilotwire.boards.sim import parameters, pins, wire
+from pilotwire.firmware.pilot.frontend import FrontEnd
+from pilotwire.firmware.pilot.identity import describe, hash_folders
 from pilotwire.firmware.pilot.program import Pilot
 from pilotwire.hal.machine import Machine, Wires
+from pilotwire.protocols.link import messages
+from pilotwire.protocols.link.pilot import PilotLink
 
 _MICROPYTHON = sys.implementation.name == "micropython"
 
@@ -64,6 +68,18 @@ def program_name() -> str:
     return f"pilotwire pilot on {sys.implementation.name} {version[0]}.{version[1]}.{version[2]}"
 
 
+def unique_id() -> bytes:
+    """The board's own number, which on a real one is in its flash: here the hexadecimal digits in PILOT_ID, or nothing."""
+    digits = os.getenv("PILOT_ID") or ""
+    return bytes([int(digits[at : at + 2], 16) for at in range(0, len(digits), 2)])
+
+
+def firmware_hash() -> bytes:
+    """Of the files that make the pilot: kernel, pilot program and link."""
+    root = __file__.rsplit("/", 3)[0]
+    return hash_folders([root + "/" + name for name in ("firmware/kernel", "firmware/pilot", "protocols/link")])
+
+
 def main(world_port: int, changes: "list[tuple[int, int]]") -> None:
     """Run until the world goes away."""
     block = parameters.build(changes)
@@ -72,7 +88,13 @@ def main(world_port: int, changes: "list[tuple[int, int]]") -> None:
     sock.setsockopt(6, 1, 1)  # IPPROTO_TCP, TCP_NODELAY: MicroPython does not name them
     wires = Wires()
     boot = int.from_bytes(os.urandom(4), "big") & 0x0FFFFFFF
-    pilot = Pilot(Machine(wires), block, boot, program_name())
+    pilot = Pilot(
+        FrontEnd(Machine(wires)),
+        block,
+        PilotLink(
+            boot, describe(program_name(), block, unique_id(), firmware_hash(), reset_reason=messages.RESET_POWER)
+        ),
+    )
     uart = Uart()
     while True:
         record = _receive(sock, wire.TO_PILOT_SIZE)

@@ -7,37 +7,65 @@ from pilotwire.firmware.kernel.ticks import elapsed
 from pilotwire.protocols.link import messages
 from pilotwire.protocols.link.pilot import HELLO_MS, PilotLink
 
-from .frontend import FrontEnd
-
 TICK_MS = 5  # half a period of the alive wave: 100 Hz
 
 
 class Pilot:
-    """Kernel, front end and link of one connector."""
+    """Kernel, front end and link of one connector.
 
-    def __init__(self, machine: "object", parameters: params.Parameters, boot: int, program: str) -> None:
+    `front` has sample(inputs), which fills the kernel's Inputs, and drive(kernel), which puts its outputs on the pins (frontend.py
+    has one). Each of `services` has handle(code, number, data), which does a COMMAND of the station and returns
+    (status, number, data), or None when it does not know the code; it must return within the slack of a tick, and says BUSY
+    for as long as it is not done.
+    """
+
+    def __init__(
+        self, front: "object", parameters: params.Parameters, link: PilotLink, services: "tuple[object, ...]" = ()
+    ) -> None:
         self.kernel = safety.Kernel(parameters)
-        self.link = PilotLink(boot, program)
-        self._front = FrontEnd(machine)
+        self.link = link
+        self._front = front
+        self._services = services
         self._inputs = Inputs()
         self._sent_ms = -1
+        self._last_ms = -1
 
     def tick(self, now_ms: int, received: "bytes | bytearray") -> bytes:
         """One tick at now_ms (modular): take the link's bytes, step the kernel, drive the pins; returns bytes for the link."""
         kernel = self.kernel
-        self._front.sample(self._inputs)
-        self.link.receive(received)
-        for index, value in self.link.take_narrowings():
+        link = self.link
+        self._front.sample(self._inputs)  # type: ignore[attr-defined]
+        if self._last_ms >= 0:
+            link.pass_time(max(0, elapsed(now_ms, self._last_ms)))
+        self._last_ms = now_ms
+        link.receive(received)
+        for index, value in link.take_narrowings():
             kernel.parameters.narrow(index, value)
-        lease = self.link.take_lease()
+        lease = link.take_lease()
         kernel.step(now_ms, self._inputs)
         if lease is not None:
             # After the step, so that a lease that waited in the line while this program stood still is judged at the true time.
             kernel.lease(lease[0], lease[1], lease[2], lease[3], lease[4])
             kernel.request(lease[5])
-        self._front.drive(kernel)
+        self._front.drive(kernel)  # type: ignore[attr-defined]
+        self._obey()
         self._report(now_ms)
-        return self.link.data_to_send()
+        return link.data_to_send()
+
+    def _obey(self) -> None:
+        command = self.link.take_command()
+        if command is None:
+            return
+        code, number, data = command
+        if code == messages.PING:
+            self.link.answer(messages.OK, number, data)
+            return
+        for service in self._services:
+            done = service.handle(code, number, data)  # type: ignore[attr-defined]
+            if done is not None:
+                self.link.answer(done[0], done[1], done[2])
+                return
+        self.link.answer(messages.UNKNOWN, 0, b"")
 
     def _report(self, now_ms: int) -> None:
         period = messages.PERIOD_MS if self.link.peer_ok else HELLO_MS

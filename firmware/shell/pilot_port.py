@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pilotwire.firmware.kernel.lease import MODE_AC, MODE_NONE
-from pilotwire.protocols.link.station import StationLink
+from pilotwire.protocols.link.station import PilotForeign, PilotHello, StationLink
 
 REOPEN_S = 0.5
 TICK_S = 0.02
@@ -51,12 +51,21 @@ class PilotPort:
         open_line: Callable[[], Line],
         on_event: Callable[[object], None],
         lease_ttl_ms: int,
+        *,
+        on_met: Callable[[bytes], None] = lambda unique_id: None,
+        give_up_s: float | None = None,
     ) -> None:
+        """`on_met` is told the unique id of each pilot that answers. When it is not the one the link wants, the line is closed and
+        open_line is asked again; it may then know better (pilot_lines.py). The same when nobody has answered for give_up_s.
+        """
         self.link = link
         self.first_lease_ms: int | None = None
         """Monotonic time at which the first permission left for the pilot."""
         self._open_line = open_line
         self._on_event = on_event
+        self._on_met = on_met
+        self._give_up_s = give_up_s
+        self._heard_s = 0.0  # when the pilot was last online, or the line was opened
         self._ttl_ms = lease_ttl_ms
         self._line: Line | None = None
         self._loop = asyncio.get_running_loop()
@@ -81,6 +90,7 @@ class PilotPort:
                 # What has arrived while this loop was busy elsewhere is heard first: our own delay is not the pilot's silence.
                 self._readable()
                 self.link.tick(self._now_ms())
+                self._give_up()
                 self._flush()
                 self._pass_on()
                 await asyncio.sleep(TICK_S)  # without a line too: that the pilot is lost must be noticed in time
@@ -88,6 +98,12 @@ class PilotPort:
                 if late_s > LATE_S:
                     self.link.excuse(int(late_s * 1000), self._now_ms())
         finally:
+            self._close()
+
+    def _give_up(self) -> None:
+        if self.link.online:
+            self._heard_s = self._loop.time()
+        elif self._give_up_s is not None and self._loop.time() - self._heard_s >= self._give_up_s:
             self._close()
 
     def _now_ms(self) -> int:
@@ -104,6 +120,7 @@ class PilotPort:
             return
         self._said = ""
         self._line = line
+        self._heard_s = self._loop.time()
         self._loop.add_reader(line.fileno(), self._readable)
 
     def _close(self) -> None:
@@ -149,4 +166,8 @@ class PilotPort:
 
     def _pass_on(self) -> None:
         while (event := self.link.next_event()) is not None:
+            if isinstance(event, PilotHello | PilotForeign):
+                self._on_met(event.unique_id)
+            if isinstance(event, PilotForeign):
+                self._close()
             self._on_event(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from pilotwire.firmware.config import Settings
 from pilotwire.firmware.kernel import params
 from pilotwire.firmware.shell.meter_port import MeterPort
+from pilotwire.firmware.shell.pilot_lines import PilotLines
 from pilotwire.firmware.shell.pilot_port import Line, PilotPort
 from pilotwire.firmware.shell.runner import Runner
 from pilotwire.firmware.shell.snapshot import snapshot
@@ -23,6 +25,7 @@ from pilotwire.hal.ports import Meter
 from pilotwire.protocols.link.station import StationLink
 
 PROGRAM = "pilotwire station"
+GIVE_UP_S = 3.0  # at a line where no pilot answers for so long, ours is looked for elsewhere
 log = logging.getLogger(__name__)
 
 
@@ -32,6 +35,8 @@ class Ports:
 
     open_pilot_line: Callable[[], Line]
     meter: Meter
+    pilot_lines: PilotLines | None = None
+    """Where the pilot may be at one of several devices: they are looked through for the one with the wanted unique id."""
 
 
 class Service:
@@ -54,11 +59,11 @@ class Service:
         self.transactions = Transactions(self._durable)
         station = Station(settings, self.transactions, self.journal, self._charge_point)
         self.runner = Runner(station, unix_ms, self._after_event)
-        link = StationLink(PROGRAM)
+        link = StationLink(PROGRAM, 1 + secrets.randbelow(1 << 28), settings.pilot.unique_id)
         # The pilot itself shall know what this installation carries, and not only each lease.
         link.narrow(params.MAX_MA, settings.limits.board_ma)
         link.narrow(params.PHASES, settings.limits.phases)
-        self.pilot_port = PilotPort(link, ports.open_pilot_line, self.runner.post, settings.pilot.lease_ttl_ms)
+        self.pilot_port = self._open_port(link, ports)
         self.runner.lease = self.pilot_port
         self._meter_port = MeterPort(ports.meter, settings.meter.poll_ms, self.runner.post)
         if settings.ocpp is not None and self._charge_point is not None:
@@ -68,6 +73,19 @@ class Service:
                 settings.ocpp.url, self._charge_point, self.runner.post, unix_ms, password=settings.ocpp.password
             )
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _open_port(self, link: StationLink, ports: Ports) -> PilotPort:
+        ttl_ms, wanted, lines = self._settings.pilot.lease_ttl_ms, link.unique_id, ports.pilot_lines
+        if lines is None or wanted is None:
+            return PilotPort(link, ports.open_pilot_line, self.runner.post, ttl_ms)
+        return PilotPort(
+            link,
+            lambda: lines.open(wanted),
+            self.runner.post,
+            ttl_ms,
+            on_met=lambda found: lines.met(wanted, found),
+            give_up_s=GIVE_UP_S,
+        )
 
     @property
     def awaiting_reply(self) -> bool:
@@ -105,6 +123,8 @@ class Service:
     def snapshot(self) -> dict[str, Any]:
         """The station now; see shell/snapshot.py."""
         shot = snapshot(self.runner.station, self._settings.station.name, self.runner.now_ms(), self._unix_ms())
+        if shot["pilot"]["online"]:
+            shot["pilot"]["stale"] = self.pilot_port.link.stale(self.runner.now_ms())
         shot["first_lease_ms"] = self.pilot_port.first_lease_ms
         return shot
 

@@ -19,9 +19,11 @@ from pilotwire.boards.sim.world import World
 from pilotwire.firmware.config import parse
 from pilotwire.firmware.kernel import params
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
+from pilotwire.firmware.pilot.frontend import FrontEnd
 from pilotwire.firmware.pilot.program import TICK_MS, Pilot
 from pilotwire.firmware.shell.service import Ports, Service
 from pilotwire.hal.machine import Machine, Wires
+from pilotwire.protocols.link.pilot import PilotLink
 from pilotwire.tools.rig.settings import METER_START_WH, RigSettings
 from pilotwire.tools.rig.virtual_clock import VirtualClockLoop
 
@@ -46,7 +48,11 @@ class InProcessRig:
         self._wires = Wires()
         self.pilot_parameters = parameters.build(settings.pilot_changes())
         self.world.second_contactor = self.pilot_parameters.fitted(params.SECOND)
-        self._pilot = Pilot(Machine(self._wires), self.pilot_parameters, 1, "pilotwire pilot on cpython, virtual clock")
+        self._pilot = Pilot(
+            FrontEnd(Machine(self._wires)),
+            self.pilot_parameters,
+            PilotLink(1, "pilotwire pilot on cpython, virtual clock"),
+        )
         self._pilot_end, self._station_end = socket.socketpair()
         self._pilot_end.setblocking(False)
         self._station_end.setblocking(False)

@@ -19,8 +19,10 @@ from pilotwire.boards.sim.world import World
 from pilotwire.firmware.kernel import params
 from pilotwire.firmware.kernel.lease import MODE_AC, MODE_NONE
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
+from pilotwire.firmware.pilot.frontend import FrontEnd
 from pilotwire.firmware.pilot.program import TICK_MS, Pilot
 from pilotwire.hal.machine import Machine, Wires
+from pilotwire.protocols.link.pilot import PilotLink
 from pilotwire.protocols.link.station import PilotHello, PilotState, StationLink
 from pilotwire.tools.bench.pilot import aged as aging
 from pilotwire.tools.rig.process import RigError
@@ -38,7 +40,7 @@ class Rig:
         self.world.second_contactor = parameters.build(changes).fitted(params.SECOND)
         self.rng = rng
         self.tick_ms = TICK_MS
-        self.station = StationLink("timing bench")
+        self.station = StationLink("timing bench", 1)
         self.station_alive = True
         self.pilot_alive = True
         self.program = ""
@@ -146,7 +148,7 @@ class InProcess(Rig):
         super().__init__(rng, changes, aged)
         self._wires = Wires()
         self._pilot = (aging.AgedPilot if aged else Pilot)(
-            Machine(self._wires), parameters.build(changes), 1, "timing bench"
+            FrontEnd(Machine(self._wires)), parameters.build(changes), PilotLink(1, "timing bench")
         )
         self._to_pilot = b""
         self._to_station = b""
