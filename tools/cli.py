@@ -34,6 +34,8 @@ class Command:
 COMMANDS = (
     Command("run", "run the station as a service would: pilotwire run --config FILE", "pilotwire.tools.run"),
     Command("demo", "watch a simulated car charge through the real stack", "pilotwire.tools.demo.run", needs_extra="demo"),
+    Command("link", "test any pilot against docs/link.md: pilotwire link conformance --port DEVICE", "pilotwire.tools.link.main"),
+    Command("calibrate", "calibrate a pilot's inputs against known values, over the link", "pilotwire.tools.calibrate"),
     Command("bench", "measure: reaction times of the pilot, or the time from start to first lease", "pilotwire.tools.bench.main"),
 )  # fmt: skip
 
