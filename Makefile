@@ -10,7 +10,7 @@ CSMS_CONSTRAINTS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test verify verify-kernel lint lock clean
+.PHONY: help setup demo test verify verify-kernel verify-link lint lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make lint    the same without the tests'
 	@echo 'make verify  the tests and all long proofs'
 	@echo 'make verify-kernel  only those of the safety kernel: state space, mutants, timing, two interpreters (15 min)'
+	@echo 'make verify-link    only those of the pilot link: mutants'
 	@echo 'make setup   only the set-up that the others do by themselves      (PYTHON=/path/to/python3.12 chooses one)'
 	@echo 'make lock    write the versions of this environment to .ci/, which only .ci/run uses'
 	@echo 'make clean   remove caches, built files and both environments'
@@ -71,10 +72,10 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 
-verify: test verify-kernel
+verify: test verify-kernel verify-link
 
-verify-kernel: $(VENV)/.dev
-	@$(BIN)/python tests/verify.py kernel
+verify-kernel verify-link: $(VENV)/.dev
+	@$(BIN)/python tests/verify.py $(@:verify-%=%)
 
 # --- house-keeping
 

@@ -48,6 +48,7 @@ WRAP_0 = {"RP2040": 24, "RP2350": 32}
 ADC_REQUEST = {"RP2040": 36, "RP2350": 48}
 CLOCK_HZ = {"RP2040": 125000000, "RP2350": 150000000}
 DMA = 0x50000000
+SCRATCH = {"RP2040": 0x4005800C, "RP2350": 0x400D800C}
 FORCE = 63
 FIFO_DEPTH = 4
 RAM = 0x20010004  # of the first buffer: aligned to a word and no better, as a heap is
@@ -104,6 +105,7 @@ class Rp2040:
         self.channels = [Channel() for _ in range(12)]
         self.slices = [Slice() for _ in range(8)]
         self.cs = 0
+        self.scratch = [0xDEADBEEF, 0x12345678]  # whatever power finds there
         self.fcs = 0
         self.adc_div = 0
         self.fifo = []
@@ -156,6 +158,8 @@ class Rp2040:
         if address == 0x40000000:
             return CHIP_ID[self.kind]
         adc = ADC[self.kind]
+        if SCRATCH[self.kind] <= address < SCRATCH[self.kind] + 8:
+            return self.scratch[(address - SCRATCH[self.kind]) >> 2]
         if address == adc:
             return self.cs
         if address == adc + 8:
@@ -174,6 +178,9 @@ class Rp2040:
     def _set_register(self, address: int, value: int) -> None:
         adc = ADC[self.kind]
         pwm = PWM[self.kind]
+        if SCRATCH[self.kind] <= address < SCRATCH[self.kind] + 8:
+            self.scratch[(address - SCRATCH[self.kind]) >> 2] = value
+            return
         if address == adc:
             if value & 8 and not self.cs & 8:
                 self._next_adc_us = self.now_us + self.phase_us

@@ -23,6 +23,7 @@ MODULES = (
     "pilotwire.firmware.pilot.rp2040_pins",
     "pilotwire.firmware.pilot.rp2040_sampling",
     "pilotwire.firmware.pilot.rp2040_scales",
+    "pilotwire.firmware.pilot.rp2040_scratch",
     "pilotwire.boards.pico_serial.edge",
     "pilotwire.boards.pico_serial.main",
     "pilotwire.boards.pico_serial.pins",

@@ -36,7 +36,9 @@ COMMANDS = (
     Command("demo", "watch a simulated car charge through the real stack", "pilotwire.tools.demo.run", needs_extra="demo"),
     Command("link", "test any pilot against docs/link.md: pilotwire link conformance --port DEVICE", "pilotwire.tools.link.main"),
     Command("calibrate", "calibrate a pilot's inputs against known values, over the link", "pilotwire.tools.calibrate"),
-    Command("bench", "measure: reaction times of the pilot, or the time from start to first lease", "pilotwire.tools.bench.main"),
+    Command("firmware", "keys and signed bundles for pilot programs", "pilotwire.tools.firmware.main", needs_extra="firmware"),
+    Command("pilot-update", "send a signed bundle to a pilot: pilot-update --port DEV BUNDLE", "pilotwire.tools.firmware.update"),
+    Command("bench", "measure: reactions of the pilot, its link, or the time to the first lease", "pilotwire.tools.bench.main"),
 )  # fmt: skip
 
 

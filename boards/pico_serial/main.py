@@ -17,6 +17,7 @@ from pilotwire.firmware.pilot.calibration_store import FileStore
 from pilotwire.firmware.pilot.identity import describe, hash_folders
 from pilotwire.firmware.pilot.program import Pilot
 from pilotwire.firmware.pilot.rp2040 import FrontEnd
+from pilotwire.firmware.pilot.rp2040_scratch import retained
 from pilotwire.firmware.pilot.update import UpdateService, nobody_charges
 from pilotwire.protocols.link import messages
 from pilotwire.protocols.link.pilot import PilotLink
@@ -64,7 +65,7 @@ def make(context: "object") -> Pilot:
         context.reset_reason,  # type: ignore[attr-defined]
     )
     boot = int.from_bytes(os.urandom(4), "big") & 0x0FFFFFFF
-    pilot = Pilot(front, block, PilotLink(boot, identity), tuple(services))
+    pilot = Pilot(front, block, PilotLink(boot, identity), tuple(services), retained())
     return pilot
 
 

@@ -16,13 +16,22 @@ class Pilot:
     `front` has sample(inputs), which fills the kernel's Inputs, and drive(kernel), which puts its outputs on the pins (frontend.py
     has one). Each of `services` has handle(code, number, data), which does a COMMAND of the station and returns
     (status, number, data), or None when it does not know the code; it must return within the slack of a tick, and says BUSY
-    for as long as it is not done.
+    for as long as it is not done. `memory` (retained.py) keeps standing faults over a reset; without it a reset forgets them.
     """
 
     def __init__(
-        self, front: "object", parameters: params.Parameters, link: PilotLink, services: "tuple[object, ...]" = ()
+        self,
+        front: "object",
+        parameters: params.Parameters,
+        link: PilotLink,
+        services: "tuple[object, ...]" = (),
+        memory: "object | None" = None,
     ) -> None:
         self.kernel = safety.Kernel(parameters)
+        self._memory = memory
+        self._remembered = -1
+        if memory is not None:
+            self.kernel.faults = memory.read()  # type: ignore[attr-defined]
         self.link = link
         self._front = front
         self._services = services
@@ -48,6 +57,9 @@ class Pilot:
             kernel.lease(lease[0], lease[1], lease[2], lease[3], lease[4])
             kernel.request(lease[5])
         self._front.drive(kernel)  # type: ignore[attr-defined]
+        if kernel.faults != self._remembered and self._memory is not None:
+            self._remembered = kernel.faults
+            self._memory.write(kernel.faults)  # type: ignore[attr-defined]
         self._obey()
         self._report(now_ms)
         return link.data_to_send()

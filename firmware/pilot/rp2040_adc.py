@@ -36,7 +36,7 @@ CHIPS = (
     (2, Chip(0x4004C000, 0x40050000, 24, 36)),  # RP2040
     (4, Chip(0x400A0000, 0x400A8000, 32, 48)),  # RP2350
 )
-_CHIP_ID = 0x40000000
+CHIP_ID = 0x40000000
 _DMA = 0x50000000
 
 # PWM slice
@@ -72,9 +72,14 @@ _HALF_WORD = 1
 _WORD = 2
 
 
+def part_number(chip_id: int) -> int:
+    """Which chip it is, of its identification register."""
+    return chip_id >> 12 & 0xFFFF
+
+
 def find_chip(chip_id: int) -> Chip:
     """The chip with this identification; ValueError when it is neither."""
-    part = chip_id >> 12 & 0xFFFF
+    part = part_number(chip_id)
     for number, chip in CHIPS:
         if number == part:
             return chip
@@ -96,7 +101,7 @@ class Sampler:
         self._mem32 = machine.mem32
         self._mem16 = machine.mem16
         self._memory: "list[bytearray]" = []  # what DMA writes to must never be collected
-        chip = find_chip(machine.mem32[_CHIP_ID])
+        chip = find_chip(machine.mem32[CHIP_ID])
         clock_hz: int = machine.freq()
         divide = sampling.divider(clock_hz)
         self._counts = clock_hz // (1000 * divide)

@@ -14,6 +14,10 @@ PILOT_EPILOG = (
     "In process and on MicroPython the clock is virtual: the same figures on every machine. Those in real time are not."
 )
 
+LINK_EPILOG = (
+    "Exit status 1 when a lease was lost. At rest, and at raised priority, at most one minute each is measured."
+)
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one bench; exit status 0 when its requirements hold, 1 when they do not."""
@@ -32,7 +36,17 @@ def main(argv: list[str] | None = None) -> int:
     )
     pilot.add_argument("--seed", type=int, default=1, help="of the random phases (default: %(default)s)")
     pilot.add_argument("--rows", default="", metavar="NAME", help="only rows whose name contains NAME")
+    link = benches.add_parser("link", help="round trips, bytes and renewal of the lease under load", epilog=LINK_EPILOG)
+    link.add_argument(
+        "--minutes", type=float, default=1.0, help="of full load at normal priority (default: %(default)g)"
+    )
+    link.add_argument("--quick", action="store_true", help="a few seconds of everything, to see that it works")
+    link.add_argument("--write", type=Path, metavar="FILE", help="also write Markdown, e.g. docs/link-timing.md")
     args = parser.parse_args(argv)
+    if args.bench == "link":
+        if not 0.1 <= args.minutes <= 600.0:
+            link.error("--minutes must be 0.1..600")
+        return _link(args)
     if args.bench == "start":
         if not 1 <= args.runs <= 100:
             start.error("--runs must be 1..100")
@@ -52,6 +66,12 @@ def _pilot(args: argparse.Namespace) -> int:
     from pilotwire.tools.bench.pilot.bench import Options, bench  # noqa: PLC0415
 
     return bench(Options(args.fast, args.write, args.seed, args.rows))
+
+
+def _link(args: argparse.Namespace) -> int:
+    from pilotwire.tools.bench.link.bench import Options, bench  # noqa: PLC0415
+
+    return bench(Options(args.minutes, args.quick, args.write))
 
 
 if __name__ == "__main__":

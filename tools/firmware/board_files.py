@@ -1,0 +1,37 @@
+"""The first files of a pilot board: loader, trusted keys, and a bundle to begin with. Later bundles come over the link."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pilotwire
+from pilotwire.firmware.pilot import slots
+from pilotwire.tools.firmware import bundle
+from pilotwire.tools.firmware.problem import FirmwareError
+
+LOADER_PACKAGE = "pilot_loader"
+"""Not below `pilotwire`: that name belongs to the bundle, and Python would look for the bundle's modules beside the loader."""
+LOADER_MODULES = ("bootrecord", "ed25519", "flash", "image", "loader", "sha512", "slots")
+KEYS = "trusted.keys"
+_SOURCES = Path(pilotwire.__file__).parent / "firmware" / "pilot"
+
+
+def prepare(folder: Path, first: bytes, keys: list[bytes]) -> list[str]:
+    """Write them below folder, which must be empty or new; returns their names. Copy all of it to the root of the board."""
+    if not keys:
+        raise FirmwareError("a board that trusts no key can run no program: name a public key")
+    if folder.exists() and any(folder.iterdir()):
+        raise FirmwareError(f"{folder} is not empty; name a new folder")
+    files = {
+        f"{LOADER_PACKAGE}/__init__.mpy": bundle.compile_file(_SOURCES / "__init__.py", "pilot_loader/__init__.mpy")
+    }
+    for name in LOADER_MODULES:
+        stored = f"{LOADER_PACKAGE}/{name}.mpy"
+        files[stored] = bundle.compile_file(_SOURCES / f"{name}.py", stored)
+    files[KEYS] = b"".join(keys)
+    files[slots.NAMES[0]] = first
+    for stored, data in files.items():
+        path = folder / stored
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return sorted(files)
