@@ -19,7 +19,7 @@ help:
 	@echo 'make lint    the same without the tests'
 	@echo 'make verify  the tests and all long proofs'
 	@echo 'make verify-kernel  only those of the safety kernel: state space, mutants, timing, two interpreters (15 min)'
-	@echo 'make verify-link    only those of the pilot link: mutants'
+	@echo 'make verify-link    only those of the pilot link: faults, conformance, timing, mutants (10 min)'
 	@echo 'make setup   only the set-up that the others do by themselves      (PYTHON=/path/to/python3.12 chooses one)'
 	@echo 'make lock    write the versions of this environment to .ci/, which only .ci/run uses'
 	@echo 'make clean   remove caches, built files and both environments'

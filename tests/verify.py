@@ -57,6 +57,15 @@ class Outcome:
 
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 
+LINK_TESTS = ("codec", "handshake", "pipe", "sessions", "campaign", "exact")
+LINK_MUTANTS = (
+    "tests/mutants/gate.py",
+    *("--target", "protocols/link/*.py"),
+    *(part for name in LINK_TESTS for part in ("--tests", f"tests/test_link_{name}.py")),
+    *("--without", "million"),  # against each mutant: half a minute
+    *("--survivors", "tests/mutants/survivors_link.toml", "--hints", "tests/mutants/killers_link.toml"),
+)
+
 # Shard -> stages -> proofs.
 SHARDS: dict[str, tuple[tuple[Proof, ...], ...]] = {
     "kernel": (
@@ -76,6 +85,14 @@ SHARDS: dict[str, tuple[tuple[Proof, ...], ...]] = {
         ),
         (Proof("reaction times", ("-m", "pilotwire.tools.cli", "bench", "pilot")),),
         (Proof("mutants", ("tests/mutants/gate.py",)),),
+    ),
+    "link": (
+        (
+            Proof("a million random byte strings", (*PYTEST, "tests/test_link_campaign.py", "-k", "million")),
+            Proof("conformance of the pilots", (*PYTEST, "tests/test_link_conformance.py")),
+        ),
+        (Proof("timing, a minute with every core busy", ("-m", "pilotwire.tools.cli", "bench", "link")),),
+        (Proof("mutants of the link", LINK_MUTANTS),),
     ),
 }
 

@@ -47,7 +47,7 @@ class FrameReader:
 
 def _decode(frame: bytearray) -> "list[object] | None":
     body = cobs.decode(frame)
-    if body is None or len(body) < 5:
+    if body is None:
         return None
     crc = 0
     for byte in body[-4:]:

@@ -49,17 +49,21 @@ class PilotLink:
         self.peer_ok = False
         self.session = 0
         self.quiet_ms = 0
-        self._lease: "list[int] | None" = None
-        self._lease_seq = -1
         self._refused_ms = 0  # since a LEASE was taken
-        self._narrowings: "list[tuple[int, int]]" = []
-        self._command: "list[object] | None" = None
-        self._command_id = -1
-        self._result: "list[object] | None" = None
+        self._result: "list[object] | None" = None  # of the COMMAND with _command_id
+        self._forget()
         self._reader = frame.FrameReader()
         self._out = bytearray()
         self._seq = 0
         self._heard = 0
+
+    def _forget(self) -> None:
+        """Nothing has been heard of any station: no number, and nothing that waits."""
+        self._lease: "list[int] | None" = None
+        self._lease_seq: "int | None" = None
+        self._narrowings: "list[tuple[int, int]]" = []
+        self._command: "list[object] | None" = None
+        self._command_id: "int | None" = None
 
     @property
     def rejected(self) -> int:
@@ -69,10 +73,9 @@ class PilotLink:
     def pass_time(self, ms: int) -> None:
         """So much time has passed since the last call."""
         self.quiet_ms = min(self.quiet_ms + ms, QUIET_MAX_MS)
-        self._refused_ms += ms
+        self._refused_ms = min(self._refused_ms + ms, RESYNC_MS)
         if self._refused_ms >= RESYNC_MS:
-            self._refused_ms = RESYNC_MS
-            self._lease_seq = -1
+            self._lease_seq = None
 
     def receive(self, data: "bytes | bytearray") -> None:
         """Bytes from the line."""
@@ -102,7 +105,7 @@ class PilotLink:
 
     def answer(self, status: int, number: int, data: bytes) -> None:
         """RESULT of the COMMAND that was taken; with BUSY the same one is taken again when the station repeats it."""
-        result = [self._command_id, status, number, data]
+        result: "list[object]" = [self._command_id, status, number, data]
         self._result = None if status == messages.BUSY else result
         self._send_result(result)
 
@@ -166,12 +169,7 @@ class PilotLink:
             elif session != self.session:
                 self.peer_ok = True
                 self.session = session  # type: ignore[assignment]
-                self._lease = None
-                self._lease_seq = -1
-                self._narrowings = []
-                self._command = None
-                self._command_id = -1
-                self._result = None
+                self._forget()
             if fits:
                 self.quiet_ms = 0
             self._heard = message[1] % _SEQ  # type: ignore[operator]
@@ -179,7 +177,7 @@ class PilotLink:
 
     def _take_lease(self, message: "list[object]") -> None:
         seq = message[1] % _SEQ  # type: ignore[operator]
-        if self._lease_seq >= 0 and not messages.newer(seq, self._lease_seq):
+        if self._lease_seq is not None and not messages.newer(seq, self._lease_seq):
             return
         self._lease_seq = seq
         self._refused_ms = 0
@@ -195,7 +193,7 @@ class PilotLink:
                 self._send_result(self._result)
             else:
                 self._command = message
-        elif self._command is None and (self._command_id < 0 or messages.newer(ident, self._command_id)):
+        elif self._command is None and (self._command_id is None or messages.newer(ident, self._command_id)):
             self._command_id = ident
             self._result = None
             self._command = message

@@ -74,7 +74,7 @@ class PilotState:
             self.limit_ma,
         ) = message[1:12]
         self.outputs, self.inputs, self.lease_left_ms, self.faults, self.conditions, self.cycles = message[12:18]
-        self.cable_ma, bcb, self.quiet_ms, self.rejected = message[18:22]
+        self.cable_ma, bcb, self.quiet_ms, self.rejected = message[18:]
         self.bcb_sequences, self.bcb_pulses = bcb >> 2, bcb & 3
         self.close = bool(self.outputs & messages.OUT_CLOSE)
         self.contacts_closed = bool(self.inputs & messages.IN_CONTACTS)
@@ -125,10 +125,10 @@ class StationLink:
         self._events: "list[object]" = []
         self._seq = 0
         self._heard = 0
-        self._boot = -1
+        self._boot: "int | None" = None  # of the pilot that has been met
         self._refused: "object" = None  # the last reason not to talk, said once
         self._stale = False
-        self._state_seq = -1
+        self._state_seq: "int | None" = None
         self._commands: "list[tuple[int, int, int, bytes]]" = []  # the first one is under way
         self._command_id = 0
         self._command_at_ms: "int | None" = None  # when the first one is said again
@@ -222,10 +222,9 @@ class StationLink:
                 self._events.append(PilotStale(silent_ms))
             if silent_ms - self._deaf_ms >= LOST_MS:
                 self.online = False
-                self._state_seq = -1
+                self._state_seq = None
                 self._events.append(PilotLost(silent_ms))
                 self._lose_commands()
-                self._hello_at_ms = now_ms
         if not self.online and (self._hello_at_ms is None or now_ms >= self._hello_at_ms):
             self._send_hello()
             self._hello_at_ms = now_ms + HELLO_MS
@@ -237,9 +236,9 @@ class StationLink:
             self._heard = message[1] % _SEQ  # type: ignore[operator]  # is_valid has seen to the types
             self._take_hello(message)
         elif kind in (messages.STATE, messages.RESULT):
-            if self._refused is not None or message[3] != self._boot or message[4] != self.session:
-                # Nobody we know, or somebody who listens to another station: HELLO comes first.
-                self._hello_at_ms = None if not self.online else self._hello_at_ms
+            if message[3] != self._boot or message[4] != self.session:
+                # Nobody we know, nobody we want, or somebody who listens to another station: HELLO comes first.
+                self._hello_at_ms = None
                 return
             self._heard = message[1] % _SEQ  # type: ignore[operator]
             if kind == messages.STATE:
@@ -250,11 +249,11 @@ class StationLink:
     def _take_hello(self, message: "list[object]") -> None:
         event = self._why_not(message)
         if event is not None:
-            key = (type(event), message[2], message[5:6], message[10:11])
+            key = (type(event), vars(event))
             if self._refused != key:
                 self._events.append(event)
             self._refused = key
-            self._boot = -1
+            self._boot = None
             return
         self._refused = None
         if message[10] != self.session:
@@ -263,7 +262,7 @@ class StationLink:
         boot = message[3]
         if boot != self._boot:
             self._boot = boot  # type: ignore[assignment]
-            self._state_seq = -1
+            self._state_seq = None
             self._lose_commands()
             self._narrow_repeats = REQUEST_REPEATS
             self._events.append(PilotHello(message))
@@ -284,7 +283,7 @@ class StationLink:
 
     def _take_state(self, message: "list[object]", now_ms: int) -> None:
         seq = message[1] % _SEQ  # type: ignore[operator]
-        if self._state_seq >= 0 and not messages.newer(seq, self._state_seq):
+        if self._state_seq is not None and not messages.newer(seq, self._state_seq):
             return
         self._state_seq = seq
         state = PilotState([int(item) for item in message], now_ms)  # type: ignore[call-overload]
@@ -301,7 +300,7 @@ class StationLink:
         self._say_command(now_ms)
 
     def _take_result(self, message: "list[object]", now_ms: int) -> None:
-        ident, status, number, data = message[5:9]
+        ident, status, number, data = message[5:]
         if not self._commands or ident != self._commands[0][0] or self._command_at_ms is None:
             return  # the answer to a repetition, when the first one had already come
         if status == messages.BUSY:
@@ -343,10 +342,9 @@ class StationLink:
     def _send_lease(self, state: PilotState) -> None:
         head = self._head(messages.LEASE)
         self._send(head + [state.pilot_ms, self._mode, self._limit_ma, self._ttl_ms, self._phases, self._requests])
-        if self._repeats:
-            self._repeats -= 1
-            if not self._repeats:
-                self._requests = 0
+        self._repeats = max(0, self._repeats - 1)
+        if not self._repeats:
+            self._requests = 0
         if self._mode:
             self.leases_sent += 1
 
