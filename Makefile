@@ -64,7 +64,7 @@ demo: setup
 	@$(BIN)/pilotwire demo $(ARGS)
 
 test: lint setup
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -75,7 +75,7 @@ class DoesTwice(PilotLink):
     """Does a repeated COMMAND again."""
 
     def _take_command(self, message: list[object]) -> None:
-        self._command_id = -1
+        self._command_id = None
         super()._take_command(message)
 
 
@@ -84,7 +84,7 @@ class AnyCommandId(PilotLink):
 
     def _take_command(self, message: list[object]) -> None:
         if message[5] != self._command_id:
-            self._command_id = -1
+            self._command_id = None
         super()._take_command(message)
 
 
@@ -92,7 +92,7 @@ class PlainComparison(PilotLink):
     """Does not know that numbers go round."""
 
     def _take_command(self, message: list[object]) -> None:
-        if int(message[5]) >= self._command_id:  # type: ignore[call-overload]
+        if self._command_id is None or int(message[5]) >= self._command_id:  # type: ignore[call-overload]
             super()._take_command(message)
 
 
@@ -100,7 +100,7 @@ class PlainSequence(PilotLink):
     """The same with sequence numbers."""
 
     def _take_lease(self, message: list[object]) -> None:
-        if int(message[1]) > self._lease_seq:  # type: ignore[call-overload]
+        if self._lease_seq is None or int(message[1]) > self._lease_seq:  # type: ignore[call-overload]
             super()._take_lease(message)
 
 
@@ -150,7 +150,7 @@ class OldSequence(PilotLink):
     """Takes LEASEs in any order."""
 
     def _take_lease(self, message: list[object]) -> None:
-        self._lease_seq = -1
+        self._lease_seq = None
         super()._take_lease(message)
 
 

@@ -5,6 +5,7 @@ state_space.py.
 from __future__ import annotations
 
 import functools
+import os
 import random
 import re
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ from space_tampering import NAMED, Tampering
 from space_walk import Walk, shown
 from space_world import Configuration, View, World
 
-SEED = random.randrange(1 << 32)
+# One for the whole run, also where several processes share it: its name for them is as good as any number.
+SEED = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID") or random.randrange(1 << 32)).randrange(1 << 32)
 """Of the samples below; it stands in their names. To repeat one, set it here."""
 
 SMALL = [configuration for configuration in CONFIGURATIONS if not configuration.wide]
