@@ -1,12 +1,14 @@
 """What lies between the program and a Raspberry Pi Pico: clock, line, watchdog, reset. MicroPython subset.
 
-The names are those that firmware/pilot/loader.py asks of a board; main.py runs without a loader with the same.
+The names are those that firmware/pilot/loader.py asks of a board; main.py runs without a loader with the same. It imports
+nothing of pilotwire: on a board with a loader it is part of that, and stays while programs come and go.
 """
 
 import time
 
-from . import pins
-
+UART = 0
+UART_TX = 0  # GPIO
+UART_RX = 1
 TICK_MS = 5  # as firmware/pilot/program.py has it, which may belong to another bundle
 BAUD = 115200
 BUFFER = 1024  # bytes, each way: 90 ms of the line
@@ -36,10 +38,10 @@ class Edge:
         self._clock = clock
         self._watchdog: object | None = None
         self._line = machine.UART(
-            pins.UART,
+            UART,
             BAUD,
-            tx=machine.Pin(pins.UART_TX),
-            rx=machine.Pin(pins.UART_RX),
+            tx=machine.Pin(UART_TX),
+            rx=machine.Pin(UART_RX),
             txbuf=BUFFER,
             rxbuf=BUFFER,
             timeout=0,

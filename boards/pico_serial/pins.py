@@ -1,7 +1,7 @@
 """The pins of a Raspberry Pi Pico or Pico 2 as a pilot board. MicroPython subset.
 
     GPIO  what            direction    off / wire broken reads as
-     0,1  UART 0 TX, RX   link         -
+     0,1  UART 0 TX, RX   link         -              (edge.py)
      2    coil            out          open
      3    coil_phases     out          open
      4    alive           out          steady: the charge pump runs dry
@@ -29,10 +29,6 @@ The pull-down of an RP2350 cannot hold an input low against some leakage (erratu
 """
 
 from pilotwire.firmware.pilot.rp2040_pins import Pins
-
-UART = 0
-UART_TX = 0
-UART_RX = 1
 
 PINS = Pins(
     cp_pwm=16,

@@ -13,7 +13,25 @@ LOADER_PACKAGE = "pilot_loader"
 """Not below `pilotwire`: that name belongs to the bundle, and Python would look for the bundle's modules beside the loader."""
 LOADER_MODULES = ("bootrecord", "ed25519", "flash", "image", "loader", "sha512", "slots")
 KEYS = "trusted.keys"
-_SOURCES = Path(pilotwire.__file__).parent / "firmware" / "pilot"
+_PACKAGE = Path(pilotwire.__file__).parent
+_SOURCES = _PACKAGE / "firmware" / "pilot"
+
+EDGES = {"pico-serial": "boards/pico_serial/edge.py"}
+"""Boards that we know: name in the bundle, and the module with its class Edge. Another board brings edge and main.py itself."""
+
+MAIN = """\
+# Starts the loader of this board. Written by `pilotwire firmware prepare`; no update changes it.
+from pilot_loader.edge import Edge
+from pilot_loader.flash import Flash
+from pilot_loader.loader import Loader
+from pilot_loader.slots import Slots
+
+edge = Edge()
+flash = Flash()
+keys = flash.read("{keys}")
+trusted = [keys[at : at + 32] for at in range(0, len(keys), 32)]
+Loader(edge, flash, Slots(flash, "{board}", trusted)).run()
+"""
 
 
 def prepare(folder: Path, first: bytes, keys: list[bytes]) -> list[str]:
@@ -28,6 +46,10 @@ def prepare(folder: Path, first: bytes, keys: list[bytes]) -> list[str]:
     for name in LOADER_MODULES:
         stored = f"{LOADER_PACKAGE}/{name}.mpy"
         files[stored] = bundle.compile_file(_SOURCES / f"{name}.py", stored)
+    board = bundle.parse(first, "the first bundle").board
+    if board in EDGES:
+        files[f"{LOADER_PACKAGE}/edge.mpy"] = bundle.compile_file(_PACKAGE / EDGES[board], f"{LOADER_PACKAGE}/edge.mpy")
+        files["main.py"] = MAIN.format(keys=KEYS, board=board).encode()
     files[KEYS] = b"".join(keys)
     files[slots.NAMES[0]] = first
     for stored, data in files.items():

@@ -15,11 +15,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typing import TYPE_CHECKING
 
 from pilotwire.firmware.pilot import image
 from pilotwire.tools.firmware.problem import FirmwareError
+
+if TYPE_CHECKING:  # who only sends a bundle needs no cryptography
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 MPY_VERSION = 6
 """Of the files that mpy-cross makes; build() looks whether it is true."""

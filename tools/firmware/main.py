@@ -150,6 +150,12 @@ def _prepare(args: argparse.Namespace) -> int:
         )
     for name in board_files.prepare(args.out, first, trusted):
         print(args.out / name)
+    if found.board not in board_files.EDGES:
+        print(
+            f"the board {found.board!r} is none of ours: its main.py, which starts the loader, is for you to write "
+            "(firmware/pilot/loader.py says what it gives the loader)",
+            file=sys.stderr,
+        )
     return 0
 
 
