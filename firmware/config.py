@@ -9,93 +9,39 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
-MAX_FILE_BYTES = 1_000_000
-"""A larger configuration file is a mistake (a device, a log); it is refused rather than read to the end."""
+from pilotwire.firmware import toml_file
+from pilotwire.firmware.toml_file import (
+    ConfigError,
+    did_you_mean,
+    flag,
+    key,
+    one_of,
+    path_of,
+    reason,
+    shown,
+    text_of,
+    whole,
+)
 
 BAUD_RATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 UNIX_SOCKET_PATH_MAX = 107
 """Bytes that fit into Linux `sockaddr_un.sun_path` beside its closing zero."""
 
 
-class ConfigError(Exception):
-    """A configuration that cannot be used: `source` is the file, `problems` one sentence per mistake."""
-
-    def __init__(self, source: str, problems: list[str]) -> None:
-        self.source = source
-        self.problems = tuple(problems)
-        if len(problems) == 1:
-            super().__init__(f"{source}: {problems[0]}")
-        else:
-            super().__init__("\n  ".join([f"{source}: {len(problems)} problems", *problems]))
-
-
 # --- rules: each takes the TOML value and the folder of the file, returns the setting or raises ValueError(sentence)
 
-Rule = Callable[[Any, Path], Any]
-
-
-def _key(rule: Rule, default: Any = MISSING) -> Any:
-    """One key of a section: its rule, and its default when there is one that is safe to assume."""
-    return field(default=default, metadata={"rule": rule})
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _whole(low: int, high: int, unit: str = "") -> Rule:
-    wanted = f"a whole number {low}..{high}{' ' + unit if unit else ''}"
-
-    def rule(value: Any, _folder: Path) -> int:
-        # bool is an int to Python; `baud = true` is still a mistake.
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError(f"must be {wanted}, not {_shown(value)}")
-        if not low <= value <= high:
-            raise ValueError(f"{_shown(value)} is out of range, must be {wanted}")
-        return value
-
-    return rule
-
-
-def _one_of(*allowed: str | int) -> Rule:
-    wanted = "one of " + ", ".join(repr(choice).replace("'", '"') for choice in allowed)
-
-    def rule(value: Any, _folder: Path) -> str | int:
-        for choice in allowed:
-            if type(value) is type(choice) and value == choice:
-                return choice
-        hint = ""
-        if isinstance(value, str):
-            near = _nearest(value, [choice for choice in allowed if isinstance(choice, str)])
-            hint = f' (did you mean "{near}"?)' if near else ""
-        raise ValueError(f"must be {wanted}, not {_shown(value)}{hint}")
-
-    return rule
-
-
-def _text(low: int, high: int) -> Rule:
-    def rule(value: Any, _folder: Path) -> str:
-        if not isinstance(value, str) or not low <= len(value) <= high or not value.isprintable() or not value.strip():
-            raise ValueError(f"must be a text of {low}..{high} printable characters, not {_shown(value)}")
-        return value
-
-    return rule
-
-
-_device = _text(1, 255)
+_device = text_of(1, 255)
 
 
 def _devices(value: Any, _folder: Path) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) and 1 <= len(item) <= 255 for item in value):
-        raise ValueError(f"must be a list of device names, not {_shown(value)}")
+        raise ValueError(f"must be a list of device names, not {shown(value)}")
     return tuple(value)
 
 
@@ -106,23 +52,12 @@ def _board_id(value: Any, _folder: Path) -> bytes:
             if 1 <= len(number) <= 16:
                 return number
     raise ValueError(
-        f"must be 2..32 hexadecimal digits, as `pilotwire run` shows them for each pilot it meets, not {_shown(value)}"
+        f"must be 2..32 hexadecimal digits, as `pilotwire run` shows them for each pilot it meets, not {shown(value)}"
     )
 
 
-def _flag(value: Any, _folder: Path) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"must be true or false, not {_shown(value)}")
-    return value
-
-
-def _path(value: Any, folder: Path) -> Path:
-    text: str = _text(1, 4096)(value, folder)
-    return folder / text
-
-
 def _socket_path(value: Any, folder: Path) -> Path:
-    path = _path(value, folder)
+    path = path_of(value, folder)
     length = len(str(path).encode())
     if length > UNIX_SOCKET_PATH_MAX:
         raise ValueError(f"{path} has {length} bytes, a unix socket's path must have 1..{UNIX_SOCKET_PATH_MAX}")
@@ -132,26 +67,26 @@ def _socket_path(value: Any, folder: Path) -> Path:
 def _id_tags(value: Any, folder: Path) -> tuple[str, ...]:
     # OCPP 1.6 IdToken is a CiString20Type: at most 20 printable characters, compared without regard to case.
     if not isinstance(value, list):
-        raise ValueError(f"must be a list of texts, not {_shown(value)}")
+        raise ValueError(f"must be a list of texts, not {shown(value)}")
     seen: dict[str, str] = {}
     for place, tag in enumerate(value):
         try:
-            _text(1, 20)(tag, folder)
+            text_of(1, 20)(tag, folder)
         except ValueError as error:
             raise ValueError(f"entry {place + 1} {error}") from None
         if tag.casefold() in seen:
-            raise ValueError(f"entry {place + 1} {_shown(tag)} is there twice (upper and lower case are the same tag)")
+            raise ValueError(f"entry {place + 1} {shown(tag)} is there twice (upper and lower case are the same tag)")
         seen[tag.casefold()] = tag
     return tuple(seen.values())
 
 
 def _password(value: Any, folder: Path) -> str:
-    path = _path(value, folder)
+    path = path_of(value, folder)
     try:
         with path.open("rb") as file:
             text = file.read(1024).decode().strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read the password from {path}: {_reason(error)}") from None
+        raise ValueError(f"cannot read the password from {path}: {reason(error)}") from None
     # What the file holds must not appear in the message.
     if not 8 <= len(text) <= 64 or not text.isprintable():
         raise ValueError(f"{path} must hold one line of 8..64 printable characters")
@@ -160,18 +95,18 @@ def _password(value: Any, folder: Path) -> str:
 
 def _url(value: Any, folder: Path) -> str:
     wanted = "must be a URL ws://HOST[:PORT]/.../IDENTITY or wss://..."
-    text: str = _text(1, 512)(value, folder)
+    text: str = text_of(1, 512)(value, folder)
     if "@" in text:
         raise ValueError(f"{wanted} without user or password; name a password_file instead")
     try:
         url = urlsplit(text)
         port = url.port
     except ValueError as error:
-        raise ValueError(f"{wanted}, not {_shown(value)}: {error}") from None
+        raise ValueError(f"{wanted}, not {shown(value)}: {error}") from None
     if url.scheme not in ("ws", "wss") or not url.hostname or " " in text or port == 0 or url.fragment:
-        raise ValueError(f"{wanted}, not {_shown(value)}")
+        raise ValueError(f"{wanted}, not {shown(value)}")
     if not url.path.rpartition("/")[2]:
-        raise ValueError(f"{_shown(value)} does not end in the charge point's identity, {wanted}")
+        raise ValueError(f"{shown(value)} does not end in the charge point's identity, {wanted}")
     return text
 
 
@@ -182,8 +117,8 @@ def _url(value: Any, folder: Path) -> str:
 class StationSettings:
     """[station]: who this is and where it keeps its journal."""
 
-    name: str = _key(_text(1, 48))
-    data_dir: Path = _key(_path)
+    name: str = key(text_of(1, 48))
+    data_dir: Path = key(path_of)
     """Folder of the SQLite journal; made when missing."""
 
 
@@ -191,12 +126,12 @@ class StationSettings:
 class PilotSettings:
     """[pilot]: the serial link to the pilot program, and how long a grant lives without renewal."""
 
-    port: str = _key(_device)
-    baud: int = _key(_one_of(*BAUD_RATES), 115200)
-    lease_ttl_ms: int = _key(_whole(500, 5000, "ms"), 1000)
-    unique_id: bytes | None = _key(_board_id, None)
+    port: str = key(_device)
+    baud: int = key(one_of(*BAUD_RATES), 115200)
+    lease_ttl_ms: int = key(whole(500, 5000, "ms"), 1000)
+    unique_id: bytes | None = key(_board_id, None)
     """The pilot board that belongs to this connector; without it, any pilot at the port will do."""
-    ports: tuple[str, ...] = _key(_devices, ())
+    ports: tuple[str, ...] = key(_devices, ())
     """Further devices at which that board may be found; needs unique_id."""
 
 
@@ -204,26 +139,26 @@ class PilotSettings:
 class MeterSettings:
     """[meter]: the energy meter and the way to it."""
 
-    driver: str = _key(_one_of("sdm630"))
-    transport: str = _key(_one_of("rtu", "tcp"))
-    port: str = _key(_device, "")
+    driver: str = key(one_of("sdm630"))
+    transport: str = key(one_of("rtu", "tcp"))
+    port: str = key(_device, "")
     """Serial device; required with transport "rtu", empty with "tcp"."""
-    baud: int = _key(_one_of(*BAUD_RATES), 9600)
-    unit: int = _key(_whole(1, 247), 1)
+    baud: int = key(one_of(*BAUD_RATES), 9600)
+    unit: int = key(whole(1, 247), 1)
     """Modbus unit (slave) address."""
-    host: str = _key(_text(1, 253), "")
+    host: str = key(text_of(1, 253), "")
     """Name or address; required with transport "tcp", empty with "rtu"."""
-    tcp_port: int = _key(_whole(1, 65535), 502)
-    poll_ms: int = _key(_whole(100, 60_000, "ms"), 1000)
-    timeout_ms: int = _key(_whole(50, 10_000, "ms"), 500)
+    tcp_port: int = key(whole(1, 65535), 502)
+    poll_ms: int = key(whole(100, 60_000, "ms"), 1000)
+    timeout_ms: int = key(whole(50, 10_000, "ms"), 500)
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorisationSettings:
     """[authorisation]: who may charge. Free charging has to be asked for by name."""
 
-    mode: str = _key(_one_of("free", "list"))
-    id_tags: tuple[str, ...] = _key(_id_tags, ())
+    mode: str = key(one_of("free", "list"))
+    id_tags: tuple[str, ...] = key(_id_tags, ())
     """Tags accepted locally with mode "list"; may be empty only where a central system is asked as well."""
 
 
@@ -231,24 +166,24 @@ class AuthorisationSettings:
 class LimitsSettings:
     """[limits]: what the installation carries per phase. No value here is safe to assume, so none has a default."""
 
-    board_ma: int = _key(_whole(6000, 80_000, "mA"))
-    cable_ma: int = _key(_whole(6000, 80_000, "mA"))
-    phases: int = _key(_one_of(1, 3))
+    board_ma: int = key(whole(6000, 80_000, "mA"))
+    cable_ma: int = key(whole(6000, 80_000, "mA"))
+    phases: int = key(one_of(1, 3))
 
 
 @dataclass(frozen=True, slots=True)
 class OcppSettings:
     """[ocpp]: the central system. Without this section the station stands alone."""
 
-    url: str = _key(_url)
+    url: str = key(_url)
     """wss:// anywhere; ws:// only to this very machine unless `allow_plaintext` says otherwise."""
-    allow_plaintext: bool = _key(_flag, False)
+    allow_plaintext: bool = key(flag, False)
     """Accept ws:// to another machine, where anyone on the way can read and alter it (a VPN, a closed network)."""
-    heartbeat_s: int = _key(_whole(10, 86_400, "s"), 300)
+    heartbeat_s: int = key(whole(10, 86_400, "s"), 300)
     """Interval until the central system's BootNotification answer says otherwise."""
-    meter_values_s: int = _key(_whole(1, 86_400, "s"), 60)
-    vendor: str = _key(_text(1, 20), "Pilotwire")
-    model: str = _key(_text(1, 20), "Pilotwire")
+    meter_values_s: int = key(whole(1, 86_400, "s"), 60)
+    vendor: str = key(text_of(1, 20), "Pilotwire")
+    model: str = key(text_of(1, 20), "Pilotwire")
     password: str | None = field(default=None, repr=False, metadata={"rule": _password, "toml": "password_file"})
     """HTTP Basic password, read from the file named by `password_file`; never written into the settings itself."""
 
@@ -257,7 +192,7 @@ class OcppSettings:
 class StatusSettings:
     """[status]: live snapshots for the terminal panel."""
 
-    socket: Path = _key(_socket_path)
+    socket: Path = key(_socket_path)
     """Unix socket, one JSON line per snapshot."""
 
 
@@ -292,75 +227,24 @@ _NEEDED_WITH = {"rtu": "port", "tcp": "host"}
 def load(path: str | Path) -> Settings:
     """Read the configuration file at `path`; raises ConfigError naming the file, each key and what is allowed."""
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-        if len(raw) > MAX_FILE_BYTES:
-            raise ConfigError(str(path), [f"more than {MAX_FILE_BYTES} bytes: this is not a configuration file"])
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(path), [f"is not UTF-8 text (byte {error.start})"]) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(str(path), [f"cannot be read: {_reason(error)}"]) from None
-    return parse(text, source=str(path), folder=path.absolute().parent)
+    return parse(toml_file.read(path), source=str(path), folder=path.absolute().parent)
 
 
 def parse(text: str, source: str, folder: Path) -> Settings:
     """Settings from TOML `text`; `source` is the name errors use, `folder` what relative paths start from."""
-    try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; so is an integer without end
-        raise ConfigError(source, [f"is not valid TOML: {str(error)[:200]}"]) from None
+    document = toml_file.document(text, source)
     problems: list[str] = []
     for name in document:
         if name not in SECTIONS:
-            problems.append(f"[{_shown(name)[1:-1]}]: unknown section{_did_you_mean(name, SECTIONS)}")
-    read: dict[str, Any] = {name: _section(name, kind, document, folder, problems) for name, kind in SECTIONS.items()}
+            problems.append(f"[{shown(name)[1:-1]}]: unknown section{did_you_mean(name, SECTIONS)}")
+    read: dict[str, Any] = {}
+    for name, kind in SECTIONS.items():
+        absent = name not in document and name in OPTIONAL
+        read[name] = None if absent else toml_file.section(name, kind, document.get(name), folder, problems)
     _check_together(document, read, problems)
     if problems:
         raise ConfigError(source, problems)
     return Settings(**read)
-
-
-S = TypeVar("S")
-
-
-def _section(name: str, kind: type[S], document: Mapping[str, Any], folder: Path, problems: list[str]) -> S | None:
-    """One section as its dataclass, or None when it is absent or wrong; what is wrong goes to `problems`."""
-    known = {key.metadata.get("toml", key.name): key for key in fields(kind)}  # type: ignore[arg-type]
-    if name not in document:
-        if name not in OPTIONAL:
-            needed = ", ".join(toml for toml, key in known.items() if key.default is MISSING)
-            problems.append(f"[{name}]: this section is missing; it needs {needed}")
-        return None
-    table = document[name]
-    if not isinstance(table, dict):
-        problems.append(f"{name}: must be a section [{name}] with keys, not {_shown(table)}")
-        return None
-    before = len(problems)
-    values: dict[str, Any] = {}
-    for toml, value in table.items():
-        if toml not in known:
-            problems.append(f"{name}.{_shown(toml)[1:-1]}: unknown key{_did_you_mean(toml, known)}")
-            continue
-        try:
-            values[known[toml].name] = known[toml].metadata["rule"](value, folder)
-        except ValueError as error:
-            problems.append(f"{name}.{toml}: {error}")
-    for toml, key in known.items():
-        if toml not in table and key.default is MISSING:
-            wanted = _wanted(key.metadata["rule"])
-            problems.append(f"{name}.{toml}: this key is missing and has no default; it {wanted}")
-    return kind(**values) if len(problems) == before else None
-
-
-def _wanted(rule: Rule) -> str:
-    """What a rule allows, in its own words: ask it about a value that nothing allows."""
-    try:
-        rule(None, Path())
-    except ValueError as error:
-        return str(error).removesuffix(", not None")
-    raise AssertionError("a rule must refuse None")
 
 
 def _check_together(document: Mapping[str, Any], read: Mapping[str, Any], problems: list[str]) -> None:
@@ -405,20 +289,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _did_you_mean(word: str, known: Mapping[str, Any]) -> str:
-    near = _nearest(word, list(known))
-    return f"{f', did you mean {near}?' if near else ';'} allowed: {', '.join(known)}"
-
-
-def _nearest(word: str, known: list[str]) -> str | None:
-    # Late: only a file with a mistake pays for it, and the start of the station counts in milliseconds.
-    import difflib  # noqa: PLC0415
-
-    near = difflib.get_close_matches(word, known, n=1)
-    return near[0] if near else None
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

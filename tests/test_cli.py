@@ -13,7 +13,7 @@ from importlib.metadata import version
 
 import pytest
 
-from pilotwire.firmware.config import ConfigError
+from pilotwire.firmware.toml_file import ConfigError
 from pilotwire.tools import cli
 
 HEAVY = ("asyncio", "matplotlib", "msgspec", "pymodbus", "rich", "serial", "sqlite3", "websockets")

@@ -18,6 +18,7 @@ EDGES = (
     "firmware/shell/",
     "firmware/store/",
     "firmware/config.py",
+    "firmware/toml_file.py",
     "firmware/pilot/",
     "hal/drivers/",
     "boards/",

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotwire.firmware.config import SECTIONS, ConfigError, Settings, load, parse
+from pilotwire.firmware.config import SECTIONS, Settings, load, parse
+from pilotwire.firmware.toml_file import ConfigError
 from tree import REPO
 
 GOOD = """

@@ -799,6 +799,13 @@ def test_each_other_reason_to_refuse_is_named_again() -> None:
     assert at.news() == ["PilotRefused"] * 2 + ["PilotForeign"] * 2 + ["PilotTaken"] * 2 + ["PilotRefused"]
 
 
+def test_the_same_reason_is_named_again_after_a_meeting() -> None:
+    at = AtStation()
+    for seq in (3, 5):
+        at.hear(pilot_hello(seq, version=4), pilot_hello(seq + 1))
+    assert at.news() == ["PilotRefused", "PilotHello"] * 2
+
+
 def test_without_a_wanted_id_every_board_will_do() -> None:
     at = AtStation(met=False)
     at.hear(pilot_hello(unique_id=b"whoever"))

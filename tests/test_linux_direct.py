@@ -23,10 +23,10 @@ from pilotwire.boards.linux_direct.front import Front, pp_ohm
 from pilotwire.boards.linux_direct.lines import FileLines, GpiodLines, parse_spec
 from pilotwire.boards.linux_direct.refusal import EXIT_CODES, RefusedError
 from pilotwire.boards.linux_direct.sysfs import PERIOD_NS, Channel, Pwm
-from pilotwire.firmware.config import ConfigError
 from pilotwire.firmware.kernel import bands, faults
 from pilotwire.firmware.kernel.inputs import OPEN_OHM, Inputs
 from pilotwire.firmware.kernel.lease import MODE_AC
+from pilotwire.firmware.toml_file import ConfigError
 from pilotwire.protocols.link.station import PilotHello, StationLink
 from pilotwire.tools.rig.process import wait_for
 

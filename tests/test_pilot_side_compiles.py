@@ -19,6 +19,8 @@ SIM = tuple(
     f"boards/{name}.py"
     for name in ("__init__", "sim/__init__", "sim/pilot_main", "sim/parameters", "sim/pins", "sim/wire")
 )
+# Beside them in that folder lie the host's own: the script that computes the circuit.
+PICO = tuple(f"boards/pico_serial/{name}.py" for name in ("__init__", "main", "edge", "pins", "parameters"))
 # No part of a board: the bench's pilot, some of whose waits are left out.
 AGED = tuple(
     f"tools/{name}.py"
@@ -33,7 +35,7 @@ ABSENT = frozenset(
 def pilot_side() -> list[Path]:
     files = [path for folder in FOLDERS for path in sorted((REPO / folder).rglob("*.py"))]
     files += [REPO / name for name in ABOVE]
-    files += [REPO / name for name in SIM + AGED]
+    files += [REPO / name for name in SIM + PICO + AGED]
     return files
 
 

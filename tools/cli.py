@@ -96,7 +96,7 @@ def _run(command: Command, argv: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         return _missing(command, error)
     # Late: only a command that reads a configuration pays for it, and then it is loaded already.
-    from pilotwire.firmware.config import ConfigError  # noqa: PLC0415
+    from pilotwire.firmware.toml_file import ConfigError  # noqa: PLC0415
 
     try:
         return int(function(list(argv)))

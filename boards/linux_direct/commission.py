@@ -21,7 +21,7 @@ from pilotwire.boards.linux_direct import refusal, watchdog
 from pilotwire.boards.linux_direct.config import Config, Watchdog, load
 from pilotwire.boards.linux_direct.pilot_main import check_owner, own_hardware, say
 from pilotwire.boards.linux_direct.refusal import RefusedError
-from pilotwire.firmware.config import ConfigError
+from pilotwire.firmware.toml_file import ConfigError
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 ARMED = "armed"

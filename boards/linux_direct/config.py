@@ -7,16 +7,27 @@ is no mistake of spelling, so it parses; the pilot then refuses to start. Relati
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pilotwire.boards.linux_direct.lines import parse_spec
-from pilotwire.firmware.config import ConfigError
+from pilotwire.firmware import toml_file
+from pilotwire.firmware.toml_file import (
+    ConfigError,
+    Rule,
+    key,
+    missing,
+    one_of,
+    path_of,
+    section,
+    shown,
+    text_of,
+    unknown,
+    whole,
+)
 
 OUTPUTS = (
     "alive",
@@ -49,36 +60,12 @@ INPUTS = (
 ANALOG = ("cp_high", "cp_low", "pp", "current", "plug_temp", "board_temp")
 """Analogue inputs; the first two are the outputs of the peak detectors, mV at the pilot wire."""
 
-Rule = Callable[[Any, Path], Any]
-S = TypeVar("S")
-
-
-def _key(rule: Rule, default: Any = MISSING) -> Any:
-    """One key: its rule, and its default when there is one that is safe to assume."""
-    return field(default=default, metadata={"rule": rule})
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _whole(low: int, high: int, unit: str = "") -> Rule:
-    wanted = f"a whole number {low}..{high}{' ' + unit if unit else ''}"
-
-    def rule(value: Any, _folder: Path) -> int:
-        if type(value) is not int:  # bool is an int to isinstance
-            raise ValueError(f"must be {wanted}, not {_shown(value)}")
-        if not low <= value <= high:
-            raise ValueError(f"{value} is out of range, must be {wanted}")
-        return value
-
-    return rule
+_text = text_of(1, 255)
 
 
 def _number(value: Any, _folder: Path) -> float:
     if type(value) not in (int, float) or not -1e9 <= value <= 1e9:
-        raise ValueError(f"must be a number, not {_shown(value)}")
+        raise ValueError(f"must be a number, not {shown(value)}")
     return float(value)
 
 
@@ -88,38 +75,17 @@ def _factor(value: Any, folder: Path) -> float:
     return float(value)
 
 
-def _one_of(*allowed: str) -> Rule:
-    wanted = "one of " + ", ".join(f'"{choice}"' for choice in allowed)
-
-    def rule(value: Any, _folder: Path) -> str:
-        if value not in allowed:
-            raise ValueError(f"must be {wanted}, not {_shown(value)}")
-        return str(value)
-
-    return rule
-
-
-def _text(value: Any, _folder: Path) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= 255 or not value.isprintable():
-        raise ValueError(f"must be a text of 1..255 printable characters, not {_shown(value)}")
-    return value
-
-
-def _path(value: Any, folder: Path) -> Path:
-    return folder / _text(value, folder)
-
-
 def _channel(value: Any, folder: Path) -> str:
     if not re.fullmatch(r"in_[a-z_]+[0-9]*", _text(value, folder)):
         raise ValueError(
-            f'must be an IIO channel as its file is named without "_raw", like "in_voltage0", not {_shown(value)}'
+            f'must be an IIO channel as its file is named without "_raw", like "in_voltage0", not {shown(value)}'
         )
     return str(value)
 
 
 def _unique_id(value: Any, folder: Path) -> bytes:
     if not re.fullmatch("([0-9a-fA-F]{2}){4,16}", _text(value, folder)):
-        raise ValueError(f"must be 4..16 bytes as hexadecimal digits, not {_shown(value)}")
+        raise ValueError(f"must be 4..16 bytes as hexadecimal digits, not {shown(value)}")
     return bytes.fromhex(value)
 
 
@@ -127,11 +93,11 @@ def _unique_id(value: Any, folder: Path) -> bytes:
 class Process:
     """[process]: how the operating system shall run the pilot."""
 
-    priority: int = _key(_whole(1, 90), 50)
+    priority: int = key(whole(1, 90), 50)
     """SCHED_FIFO priority; below the kernel's own interrupt threads that PWM, ADC and GPIO need."""
-    cpu: int = _key(_whole(-1, 255), -1)
+    cpu: int = key(whole(-1, 255), -1)
     """The only processor it runs on; -1: any."""
-    late_max_ms: int = _key(_whole(1, 30, "ms"), 10)
+    late_max_ms: int = key(whole(1, 30, "ms"), 10)
     """A tick later than this in the self-test refuses the start; the kernel's own limit is 40 ms."""
 
 
@@ -139,20 +105,20 @@ class Process:
 class PwmSettings:
     """[pwm]: the source of the control pilot."""
 
-    chip: Path = _key(_path)
-    channel: int = _key(_whole(0, 63))
+    chip: Path = key(path_of)
+    channel: int = key(whole(0, 63))
 
 
 @dataclass(frozen=True, slots=True)
 class Iio:
     """[iio]: the converter, and what the front end before it can do."""
 
-    device: Path = _key(_path)
-    front_end: str = _key(_one_of("peak-detector"))
+    device: Path = key(path_of)
+    front_end: str = key(one_of("peak-detector"))
     """Has to be written down: a one-shot conversion cannot catch a pulse of 50 us, so peak detectors must hold both levels."""
-    settle_ms: int = _key(_whole(1, 100, "ms"))
+    settle_ms: int = key(whole(1, 100, "ms"))
     """The detectors follow a change of level within this time, also downwards; the self-test measures it."""
-    budget_us: int = _key(_whole(1, 3000, "us"), 2500)
+    budget_us: int = key(whole(1, 3000, "us"), 2500)
     """All analogue inputs are read within this time (median), so that a tick of 5 ms has room for the rest."""
 
 
@@ -160,20 +126,20 @@ class Iio:
 class Analog:
     """[analog.NAME]: one analogue input; NAME gives the unit of the result (mV, ohm, mA, tenths of a degree)."""
 
-    channel: str = _key(_channel)
-    multiply: float = _key(_factor, 1.0)
-    add: float = _key(_number, 0.0)
-    source_mv: int = _key(_whole(0, 30_000, "mV"), 0)
+    channel: str = key(_channel)
+    multiply: float = key(_factor, 1.0)
+    add: float = key(_number, 0.0)
+    source_mv: int = key(whole(0, 30_000, "mV"), 0)
     """For pp only: the supply behind source_ohm; the channel reads the millivolts on the proximity wire."""
-    source_ohm: int = _key(_whole(0, 100_000, "ohm"), 0)
+    source_ohm: int = key(whole(0, 100_000, "ohm"), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Gpio:
     """[gpio]: where the lines of [lines] are."""
 
-    backend: str = _key(_one_of("gpiod", "files"), "gpiod")
-    folder: Path | None = _key(_path, None)
+    backend: str = key(one_of("gpiod", "files"), "gpiod")
+    folder: Path | None = key(path_of, None)
     """For "files" only, which is for tests: real lines are never plain files."""
 
 
@@ -181,10 +147,10 @@ class Gpio:
 class Cutoff:
     """[cutoff]: the charge pump that feeds the coil only while the alive wave runs, and how it is tested at each start."""
 
-    guard: str = _key(_one_of("interlock", "isolator", "outlet-live"))
+    guard: str = key(one_of("interlock", "isolator", "outlet-live"))
     """How the outlet stays dead while the coil is commanded in the test; see the README."""
-    pull_in_ms: int = _key(_whole(5, 200, "ms"))
-    release_ms: int = _key(_whole(5, 100, "ms"))
+    pull_in_ms: int = key(whole(5, 200, "ms"))
+    release_ms: int = key(whole(5, 100, "ms"))
     """From the last edge of the alive wave until the coil-sense input is off, the mechanics included where it is a contact."""
 
 
@@ -192,15 +158,15 @@ class Cutoff:
 class Watchdog:
     """[watchdog]: what resets the board, or cuts the coil, when the pilot stops feeding it."""
 
-    kind: str = _key(_one_of("device", "gpio"))
-    timeout_ms: int = _key(_whole(50, 10_000, "ms"))
+    kind: str = key(one_of("device", "gpio"))
+    timeout_ms: int = key(whole(50, 10_000, "ms"))
     """It fires within this time."""
-    device: Path | None = _key(_path, None)
-    sysfs: Path | None = _key(_path, None)
+    device: Path | None = key(path_of, None)
+    sysfs: Path | None = key(path_of, None)
     """For "device": its folder below /sys/class/watchdog."""
-    proof: Path | None = _key(_path, None)
+    proof: Path | None = key(path_of, None)
     """For "device": the record of commission.py."""
-    recover_ms: int = _key(_whole(5, 5000, "ms"), 1000)
+    recover_ms: int = key(whole(5, 5000, "ms"), 1000)
     """For "gpio": `tripped` is off this long after feeding begins."""
 
 
@@ -208,14 +174,14 @@ class Watchdog:
 class ParameterSettings:
     """[parameters]: what the installer chooses of the kernel's block (firmware/kernel/params.py), which checks the ranges again."""
 
-    standard: str = _key(_one_of("iec", "j1772"))
-    max_ma: int = _key(_whole(6000, 80_000, "mA"))
-    phases: int = _key(_whole(1, 3))
-    min_off_ms: int = _key(_whole(0, 600_000, "ms"), 10_000)
-    fault_off_ms: int = _key(_whole(0, 600_000, "ms"), 30_000)
-    derate_ddeg: int = _key(_whole(300, 800, "tenths of a degree"), 600)
-    stop_ddeg: int = _key(_whole(350, 900, "tenths of a degree"), 700)
-    dc_max_ma: int = _key(_whole(0, 500_000, "mA"), 0)
+    standard: str = key(one_of("iec", "j1772"))
+    max_ma: int = key(whole(6000, 80_000, "mA"))
+    phases: int = key(whole(1, 3))
+    min_off_ms: int = key(whole(0, 600_000, "ms"), 10_000)
+    fault_off_ms: int = key(whole(0, 600_000, "ms"), 30_000)
+    derate_ddeg: int = key(whole(300, 800, "tenths of a degree"), 600)
+    stop_ddeg: int = key(whole(350, 900, "tenths of a degree"), 700)
+    dc_max_ma: int = key(whole(0, 500_000, "mA"), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +213,8 @@ class Config:
 
 HEAD: dict[str, tuple[Rule, Any]] = {
     "unique_id": (_unique_id, MISSING),
-    "lock_file": (_path, MISSING),
-    "realtime": (_one_of("required", "lab"), "required"),  # what is unsafe is never the default
+    "lock_file": (path_of, MISSING),
+    "realtime": (one_of("required", "lab"), "required"),  # what is unsafe is never the default
 }
 SECTIONS: dict[str, type[Any]] = {
     "process": Process,
@@ -260,41 +226,28 @@ SECTIONS: dict[str, type[Any]] = {
     "parameters": ParameterSettings,
 }
 NEEDED_LINES = ("alive", "coil", "contacts")
-MAX_FILE_BYTES = 100_000
 
 
 def load(path: str | Path) -> Config:
     """Read the file at `path`; raises ConfigError naming the file, each key and what is allowed."""
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-        if len(raw) > MAX_FILE_BYTES:
-            raise ConfigError(str(path), [f"more than {MAX_FILE_BYTES} bytes: this is not a configuration file"])
-        return parse(raw.decode(), path)
-    except OSError as error:
-        raise ConfigError(str(path), [f"cannot be read: {error.strerror or error}"]) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(path), [f"is not UTF-8 text (byte {error.start})"]) from None
+    return parse(toml_file.read(path), path)
 
 
 def parse(text: str, path: Path) -> Config:
     """Config from TOML `text`; errors name `path`."""
-    try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(str(path), [f"is not valid TOML: {str(error)[:200]}"]) from None
+    document = toml_file.document(text, str(path))
     folder = path.absolute().parent
     problems: list[str] = []
     for name in document:
         if name not in (*HEAD, *SECTIONS, "analog", "lines"):
-            problems.append(_unknown(name, "", [*HEAD, *SECTIONS, "analog", "lines"]))
+            problems.append(unknown("", name, [*HEAD, *SECTIONS, "analog", "lines"]))
     read: dict[str, Any] = {}
-    for name, (rule, default) in HEAD.items():
-        read[name] = _value(name, rule, default, document, folder=folder, problems=problems)
+    for name in HEAD:
+        read[name] = _head(name, document, folder, problems)
     for name, kind in SECTIONS.items():
         if name in document or name not in ("process", "gpio", "cutoff", "watchdog"):
-            read[name] = _table(name, kind, document.get(name), folder, problems)
+            read[name] = section(name, kind, document.get(name), folder, problems)
         else:
             read[name] = kind() if name in ("process", "gpio") else None
     read["analog"] = _analog(document.get("analog"), folder, problems)
@@ -306,59 +259,30 @@ def parse(text: str, path: Path) -> Config:
     return Config(source=path, **read)
 
 
-def _unknown(name: str, where: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f", did you mean {near[0]}?" if near else ";"
-    return f"{where}{_shown(name)[1:-1]}: unknown key{hint} allowed: {', '.join(known)}"
-
-
-def _value(key: str, rule: Rule, default: Any, table: Mapping[str, Any], *, folder: Path, problems: list[str]) -> Any:
-    name = key.rpartition(".")[2]
-    if name not in table:
+def _head(name: str, document: Mapping[str, Any], folder: Path, problems: list[str]) -> Any:
+    """One key that stands before all sections."""
+    rule, default = HEAD[name]
+    if name not in document:
         if default is MISSING:
-            problems.append(f"{key}: this key is missing and has no default; it {_wanted(rule)}")
+            problems.append(missing(name, rule))
         return default
     try:
-        return rule(table[name], folder)
+        return rule(document[name], folder)
     except ValueError as error:
-        problems.append(f"{key}: {error}")
+        problems.append(f"{name}: {error}")
         return None
-
-
-def _wanted(rule: Rule) -> str:
-    """What a rule allows, in its own words: ask it about a value that nothing allows."""
-    try:
-        rule(None, Path())
-    except ValueError as error:
-        return str(error).removesuffix(", not None")
-    raise AssertionError("a rule must refuse None")
-
-
-def _table(where: str, kind: type[S], table: Any, folder: Path, problems: list[str]) -> S | None:
-    """One section as its dataclass, or None when it is absent or wrong; what is wrong goes to `problems`."""
-    keys = {key.name: key for key in fields(kind)}  # type: ignore[arg-type]
-    if not isinstance(table, dict):
-        problems.append(f"[{where}]: must be a section with the keys {', '.join(keys)}, not {_shown(table)}")
-        return None
-    before = len(problems)
-    problems += [_unknown(name, f"{where}.", list(keys)) for name in table if name not in keys]
-    values = {
-        name: _value(f"{where}.{name}", key.metadata["rule"], key.default, table, folder=folder, problems=problems)
-        for name, key in keys.items()
-    }
-    return kind(**values) if len(problems) == before else None
 
 
 def _analog(table: Any, folder: Path, problems: list[str]) -> dict[str, Analog]:
     read: dict[str, Analog] = {}
     if not isinstance(table, dict):
-        problems.append(f"[analog]: needs the sections analog.cp_high and analog.cp_low, it is {_shown(table)}")
+        problems.append(f"[analog]: needs the sections analog.cp_high and analog.cp_low, it is {shown(table)}")
         return read
     for name, part in table.items():
         if name not in ANALOG:
-            problems.append(_unknown(name, "analog.", list(ANALOG)))
+            problems.append(unknown("analog.", name, list(ANALOG)))
             continue
-        one = _table(f"analog.{name}", Analog, part, folder, problems)
+        one = section(f"analog.{name}", Analog, part, folder, problems)
         if one is None:
             continue
         read[name] = one
@@ -376,20 +300,20 @@ def _lines(table: Any, gpio: Gpio | None, problems: list[str]) -> dict[str, str]
     read: dict[str, str] = {}
     known = [*OUTPUTS, *INPUTS]
     if not isinstance(table, dict):
-        problems.append(f"[lines]: needs at least {', '.join(NEEDED_LINES)}; it is {_shown(table)}")
+        problems.append(f"[lines]: needs at least {', '.join(NEEDED_LINES)}; it is {shown(table)}")
         return read
     problems += [f"lines.{name}: this line is missing" for name in NEEDED_LINES if name not in table]
     users: dict[str, str] = {}
     for name, spec in table.items():
         if name not in known:
-            problems.append(_unknown(name, "lines.", known))
+            problems.append(unknown("lines.", name, known))
             continue
         try:
             _text(spec, Path())
             if gpio is None or gpio.backend == "gpiod":
                 parse_spec(spec)
             elif not re.fullmatch("!?[a-z0-9_]+", spec):
-                raise ValueError(f'with gpio.backend = "files" a line is a plain file name, not {_shown(spec)}')
+                raise ValueError(f'with gpio.backend = "files" a line is a plain file name, not {shown(spec)}')
         except ValueError as error:
             problems.append(f"lines.{name}: {error}")
             continue

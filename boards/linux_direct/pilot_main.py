@@ -32,11 +32,11 @@ from pilotwire.boards.linux_direct.front import Front
 from pilotwire.boards.linux_direct.lines import FileLines, GpiodLines, Lines
 from pilotwire.boards.linux_direct.refusal import RefusedError
 from pilotwire.boards.linux_direct.sysfs import Channel, Pwm
-from pilotwire.firmware.config import ConfigError
 from pilotwire.firmware.kernel import duty
 from pilotwire.firmware.kernel.ticks import TICKS_PERIOD
 from pilotwire.firmware.pilot.identity import describe, hash_folders
 from pilotwire.firmware.pilot.program import TICK_MS, Pilot
+from pilotwire.firmware.toml_file import ConfigError
 from pilotwire.protocols.link import messages
 from pilotwire.protocols.link.pilot import PilotLink
 

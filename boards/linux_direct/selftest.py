@@ -27,7 +27,7 @@ LEVELS = (
     (500, "5 %"),
     (9500, "95 %"),
 )  # the shortest pulse that the kernel shows, and the same for the negative half wave
-HOLD_MS = 40  # the charge pump holds the coil no longer (kernel/times.py, OVERRUN_MS)
+HOLD_MS = 40  # the charge pump holds the coil at least so long (kernel/times.py, OVERRUN_MS); release_ms is the most
 LOST_MS = 20  # a gap between two looks that spoils a measurement
 TRIES = 5
 SPEED_READS = 101
@@ -211,7 +211,7 @@ class Coil:
         for level, name in ((False, "low"), (True, "high")):
             self._front.hold(level)
             self._lines.flush()
-            for _ in bench.looks(HOLD_MS + LEVEL_MS):  # the edge that led there is forgotten
+            for _ in bench.looks(max(cutoff.release_ms, HOLD_MS) + LEVEL_MS):  # the edge that led there is forgotten
                 pass
             self._must_stay_off(
                 True, refusal.COIL_WITHOUT_ALIVE, f"is fed although the alive line stands still at {name}"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import random
 
-from pilotwire.boards.pico_serial import analogue, circuits
-from pilotwire.boards.pico_serial.analogue import CABLE_PART, CABLES, Spread
+from pilotwire.boards.pico_serial import analogue, circuits, pilot_wire
+from pilotwire.boards.pico_serial.analogue import CABLE_PART, CABLES
+from pilotwire.boards.pico_serial.spreads import Spread
 from pilotwire.firmware.kernel import bands
 
 WIDTH = 1000
@@ -53,11 +54,11 @@ def draw(seed: int, runs: int) -> str:
 
 def _pilot(body: list[str], top: int, rng: random.Random, runs: int) -> int:
     axis = Axis(-13500.0, 13500.0)
-    rows = list(analogue.cp_rows(rng, runs))
+    rows = list(pilot_wire.cp_rows(rng, runs))
     bottom = top + 24 + ROW * len(rows)
     for band, name in NAMES.items():
-        low, high = analogue.edges_of(band, bands.INVALID)
-        wide_low, wide_high = analogue.edges_of(band, band)
+        low, high = pilot_wire.edges_of(band, bands.INVALID)
+        wide_low, wide_high = pilot_wire.edges_of(band, band)
         # The hysteresis that a band has while it is the present one, beside it.
         for fill, first, last in ((FILL[name], wide_low, wide_high), (FILL[name], low, high)):
             body.append(_box(axis.x(first), top, axis.x(last) - axis.x(first), bottom - top, fill, opacity=0.45))

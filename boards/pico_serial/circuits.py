@@ -10,13 +10,11 @@ import functools
 import math
 from itertools import product
 
-from pilotwire.boards.pico_serial.parts import THIN, ends, part
+from pilotwire.boards.pico_serial.parts import ends, part
+from pilotwire.boards.pico_serial.spreads import Range, Values, extremes
 from pilotwire.firmware.pilot import rp2040_sampling as sampling
 from pilotwire.firmware.pilot import rp2040_scales
 from pilotwire.firmware.pilot.program import TICK_MS
-
-Values = dict[str, float]
-Range = tuple[float, float]
 
 CODES = 65536
 LSB = 16  # codes of one step of the ADC
@@ -24,12 +22,17 @@ LSB = 16  # codes of one step of the ADC
 # the public measurement kitanokitsune/rp2040adc_correction [S]; four more for noise in a mean of eight [K].
 ADC_CODES = 20.0 * LSB
 ADC_LEFT_CODES = 14.0 * LSB  # of these after a two-point calibration: what is no straight line, and noise
-REFERENCE_LEFT = 0.002  # the references of the calibration, and drift since
+REFERENCE_LEFT = 0.002  # the references of the calibration, and what drifts afterwards but U1
+REFERENCE_DRIFT = (
+    0.003  # U1 over 0..65 °C; drops out of ratios, and of the pilot wire's levels, which are made of it too
+)
 BUFFER_V = 0.003  # offset of U4A, leakage of D3 through the divider [R]
+WIRE_LEAK_A = 3e-6  # D1 when hot, K1 and the contact behind it [R]; always towards 0 V
 DRIVER_V = 0.001  # offset of U3A at its input [R]
-LEAK_CODES = 60.0  # 1 µA of a pin [R] through 2.2 kΩ and the source of a slow input
+LEAK_A = 1e-6  # pin of the ADC, multiplexer and clamp of a slow input together [R]
 CONTACT_OHM = (0.0, 2.0)  # plug contact and wire [K]
 OPEN_PP_OHM = 1e6
+
 
 TVS_PF = (100.0, 500.0)  # [R]
 CABLE_PF = 1500.0  # [K], fact sheet
@@ -40,17 +43,15 @@ CT_OFFSET_V = 0.008  # both amplifiers at the output, and the third [R]
 MUX_MS = 4.0 * TICK_MS  # until each slow input has had its turn
 MAINS_HZ = 50.0
 
-PUMP_DIODE_V = (0.45, 0.70)  # BAV199 at microamperes to a milliampere, 0..65 °C [R]
-COMPARATOR_V = 0.009  # [R]
-HALF_WAVE_MS = float(TICK_MS)
-RELEASE_MS = 25.0  # asked of the contactor with its clamp, not a property of this circuit
-COIL_TAU_MS = 5.0  # L/R of a 12 V coil, a guess to be measured [K]
-COIL_RELEASE = 0.05  # of the nominal current: the contactor must have let go there [K]
-
 
 def around(spread: float) -> Range:
     """A range around nothing."""
     return -spread, spread
+
+
+def leak_codes(ohm: float) -> float:
+    """What the leakage of a slow input makes of the resistance that it sees."""
+    return LEAK_A * ohm / part("U1").nominal * CODES
 
 
 @functools.cache
@@ -59,12 +60,16 @@ def _ranges(block: str, calibrated: bool) -> tuple[tuple[str, Range], ...]:
         rows = {
             "vref": ends("U1"), "r1": ends("R1"), "r2": ends("R2"), "r3": ends("R3"), "drv": around(DRIVER_V),
             "rs": ends("R4"), "rd": ends("R5"), "rr": ends("R7"), "rg": ends("R8"),
+            "leak": (0.0, WIRE_LEAK_A),
         }  # fmt: skip
         rows |= {"buf": around(BUFFER_V)} if not calibrated else {}
     else:
         rows = {"contact": CONTACT_OHM} | ({"rs": ends("R10")} if not calibrated else {})
-    rows |= {"adc": around(ADC_CODES if block == "CP" else ADC_CODES + LEAK_CODES)} if not calibrated else {}
-    rows |= {"adc": around(ADC_LEFT_CODES), "gain": around(REFERENCE_LEFT)} if calibrated else {}
+    # Proximity: the largest resistance is R11 behind R10 alone.
+    leak = 0.0 if block == "CP" else leak_codes(ends("R11")[1] + ends("R10")[1])
+    rows |= {"adc": around(ADC_CODES + leak)} if not calibrated else {}
+    # Leakage is calibrated away where it stays; half of it may come with the temperature.
+    rows |= {"adc": around(ADC_LEFT_CODES + leak / 2), "gain": around(REFERENCE_LEFT)} if calibrated else {}
     return tuple(rows.items())
 
 
@@ -94,6 +99,7 @@ def cp_wire_v(values: Values, ohm: float, drop_v: float, high: bool, has_diode: 
     share, share_up = divider(values)
     source, into = 1 / values["rs"], (1 - share) / values["rd"]
     amps = driver_v(values, high) * source + share_up * values["vref"] / values["rd"]
+    amps -= math.copysign(values["leak"], amps)
     open_v = amps / (source + into)
     if has_diode and open_v <= drop_v:
         return open_v
@@ -127,12 +133,7 @@ def still_moving(tau_us: float, high: bool) -> float:
 
 def wire_range_v(high: bool) -> Range:
     """The open wire, worst case."""
-    rows = _ranges("CP", False)
-    levels = [
-        cp_wire_v(dict(zip((name for name, _ in rows), corner, strict=True)), 1e9, 0.0, high, True)
-        for corner in product(*(each for _, each in rows))
-    ]
-    return min(levels), max(levels)
+    return extremes(lambda values: cp_wire_v(values, 1e9, 0.0, high, True), ranges("CP"))
 
 
 def capacitance_pf() -> Range:
@@ -160,16 +161,15 @@ def edge_us(name: str) -> float:
 
 def largest_correction_codes(block: str) -> float:
     """The largest distance between what a board within tolerance reads and what it should read, anywhere on the scale."""
-    rows = _ranges(block, False)
-    worst = 0.0
-    for corner in product(*(each for _, each in rows)):
-        values = dict(zip((name for name, _ in rows), corner, strict=True))
-        if block == "CP":
-            errors = [(cp_reading_mv(values, volt, False) - 1000 * volt) * CODES / 30000 for volt in (-15.0, 15.0)]
-        else:
-            errors = [pp_code(values, ohm, False) - CODES * ohm / (ohm + 1000) for ohm in (0.0, 500.0, 1000.0, 2000.0)]
-        worst = max(worst, *(abs(error) for error in errors))
-    return worst
+
+    def cp_error(volt: float) -> Range:
+        return extremes(lambda v: (cp_reading_mv(v, volt, False) - 1000 * volt) * CODES / 30000, ranges("CP"))
+
+    def pp_error(ohm: float) -> Range:
+        return extremes(lambda v: pp_code(v, ohm, False) - CODES * ohm / (ohm + 1000), ranges("PP"))
+
+    found = map(cp_error, (-15.0, 15.0)) if block == "CP" else map(pp_error, (0.0, 500.0, 1000.0, 2000.0))
+    return max(abs(error) for pair in found for error in pair)
 
 
 # Proximity.
@@ -180,25 +180,6 @@ def pp_code(values: Values, ohm: float, calibrated: bool) -> float:
     total = ohm + values["contact"]
     code = CODES * total / (total + (part("R10").nominal if calibrated else values["rs"]))
     return min(max(code * (1 + values.get("gain", 0.0)) + values["adc"], 0.0), CODES - 1.0)
-
-
-# Protection.
-
-SURGE_V = {"CP": 24.4, "PP": 9.2, "CT": 18.0}
-"""The most at the far end of a clamped resistor: D1 and D4 clamping a surge [R], an amplifier of the rectifier at its supply."""
-CLAMP_OHM = {"CP": part("R5").nominal, "PP": 2200.0, "CT": 10_000.0}  # R5 and R6, R11, R27
-SOURCE_W = 0.5  # R4, from the parts list
-
-
-def clamp_ua(block: str) -> float:
-    """Through the clamp at an input of the ADC or the multiplexer, in a surge of either sign; its rail counts as 0 V."""
-    return SURGE_V[block] / (CLAMP_OHM[block] * (1 - THIN)) * 1e6
-
-
-def source_short_w() -> float:
-    """Power in R4 while the pilot wire is shorted to earth, with a constant level."""
-    low, high = wire_range_v(True)
-    return max(abs(low), abs(high)) ** 2 / ends("R4")[0]
 
 
 # Current.
@@ -219,9 +200,12 @@ def _current_gain() -> Range:
 def current_error_ma(ma: float, calibrated: bool) -> float:
     """Worst case of the reading of a sine current."""
     if calibrated:
-        return ma * REFERENCE_LEFT + ADC_LEFT_CODES * 100_000 / CODES
+        return (
+            ma * (REFERENCE_LEFT + REFERENCE_DRIFT)
+            + (ADC_LEFT_CODES + leak_codes(ends("R27")[1]) / 2) * 100_000 / CODES
+        )
     low, high = _current_gain()
-    codes = ADC_CODES + LEAK_CODES + CT_OFFSET_V / part("U1").nominal * CODES
+    codes = ADC_CODES + leak_codes(ends("R27")[1]) + CT_OFFSET_V / part("U1").nominal * CODES
     return ma * max(high - 1, 1 - low) + codes * 100_000 / CODES
 
 
@@ -263,56 +247,11 @@ def temperature_codes(hot: float, cold: float) -> Range:
     for celsius in (hot, cold):
         for r25, beta_off, up in product(ends("NTC1, NTC2"), around(0.01), ends("R30, R31")):
             ohm = _ntc_ohm(celsius, r25, 3950 * (1 + beta_off))
-            codes += [CODES * ohm / (ohm + up) + error for error in around(ADC_CODES + LEAK_CODES * 3)]
+            leak = leak_codes(ends("R32")[1] + ohm * up / (ohm + up))
+            codes += [CODES * ohm / (ohm + up) + error for error in around(ADC_CODES + leak)]
     return min(codes), max(codes)
 
 
 def temperature_error_k(celsius: float) -> float:
     """Largest error of what the program's own table makes of the codes at this temperature."""
     return max(abs(rp2040_scales.ntc_ddeg(round(code)) / 10 - celsius) for code in temperature_codes(celsius, celsius))
-
-
-# The charge pump.
-
-
-def pump_threshold_v() -> Range:
-    """Below this the comparator takes the coils' supply away."""
-    low, high = (
-        part("U1").nominal * (1 + sign * part("U1").spread) / (1 + 4.53 * (1 - sign * 0.004)) for sign in (-1, 1)
-    )
-    return low - COMPARATOR_V, high + COMPARATOR_V
-
-
-def _pump_corners() -> list[tuple[float, float]]:
-    """(voltage after a charge in the steady state, time constant in ms) of every corner."""
-    found = []
-    for ref, drop, couple, store, bleed in product(
-        ends("U1"), PUMP_DIODE_V, ends("C40, C41"), ends("C40, C41"), ends("R40")
-    ):
-        tau_ms = bleed * store * 1000
-        keep = math.exp(-2 * HALF_WAVE_MS / tau_ms)
-        # Each rising edge shares the charge of both capacitors; between two of them the reservoir runs down.
-        full_v = couple * (ref - 2 * drop) / (couple + store - store * keep)
-        found.append((full_v, tau_ms))
-    return found
-
-
-def pump_running_v() -> Range:
-    """Reservoir while the wave runs at 100 Hz, from its lowest to its highest point."""
-    pairs = _pump_corners()
-    return min(full * math.exp(-2 * HALF_WAVE_MS / tau) for full, tau in pairs), max(full for full, _ in pairs)
-
-
-def pump_hold_ms() -> Range:
-    """From the last rising edge until the coils lose their supply."""
-    low_v, high_v = pump_threshold_v()
-    pairs = _pump_corners()
-    return min(tau * math.log(full / high_v) for full, tau in pairs), max(
-        tau * math.log(full / low_v) for full, tau in pairs
-    )
-
-
-def coil_decay_ms() -> float:
-    """Until a coil's current has fallen to where the contactor lets go, against the zener; with a diode it would be 15 ms."""
-    supply_v, clamp_v = 12.6, ends("D9, D10")[0]
-    return COIL_TAU_MS * math.log((supply_v + clamp_v) / (COIL_RELEASE * supply_v + clamp_v))

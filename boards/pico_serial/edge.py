@@ -14,7 +14,7 @@ BAUD = 115200
 BUFFER = 1024  # bytes, each way: 90 ms of the line
 READ_MOST = 256  # bytes taken in one tick; 58 arrive
 # Longer than the slowest import of a program, which nobody has measured on a board. The coils do not wait for it: the charge pump
-# lets them fall 40 ms after the last tick.
+# lets them fall 47 to 70 ms after the last tick.
 WATCHDOG_MS = 4000
 
 # Reasons of a start, as protocols/link/messages.py has them, which belongs to a program.

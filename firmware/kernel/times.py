@@ -35,7 +35,7 @@ LOST_MS = (
 FEEDBACK_MS = 250  # a contactor follows its command within this time (5)
 DRAIN_MS = 900  # DC: contacts open at relay-safe current, and within 1 s whatever the current is
 ZERO_MS = 1000  # contacts open, and no current where it is measured, for so long: proven zero current
-OVERRUN_MS = 40  # the charge pump holds the coil no longer: a later tick has lost control of the contactor
+OVERRUN_MS = 40  # the charge pump holds the coil at least so long: a later tick may have lost control of the contactor
 RECOVER_MS = 1000  # the cause of a fault must have been away this long, with contacts open (ours)
 
 # Cable, lock, sensors
