@@ -216,9 +216,9 @@ def test_cbor_heads_change_their_size_at_24_256_and_65536(value: object, data: s
     assert (type(back), back) == (type(value), value)
 
 
-@pytest.mark.parametrize("value", [bytearray(b"ab"), (1, 2)], ids=repr)
-def test_cbor_takes_a_bytearray_for_bytes_and_a_tuple_for_an_array(value: object) -> None:
-    assert cbor.encode(value) in (b"\x42ab", b"\x82\1\2")
+@pytest.mark.parametrize(("value", "data"), [(bytearray(b"ab"), b"\x42ab"), ((1, 2), b"\x82\1\2")], ids=repr)
+def test_cbor_takes_a_bytearray_for_bytes_and_a_tuple_for_an_array(value: object, data: bytes) -> None:
+    assert cbor.encode(value) == data
 
 
 @pytest.mark.parametrize(
@@ -413,7 +413,8 @@ def test_what_a_pilot_says_is_counted_from_1_and_every_item_has_its_place() -> N
     assert at.says() == [[6, 3, 22, BOOT, SESSION, 6, 2, 7, b"why"]]
 
 
-FROM_OTHERS = {  # pilot before: how long it has heard nothing; HELLO: session, version; after: session, quiet_ms
+FROM_OTHERS: dict[str, list[tuple[tuple[int | None, int], tuple[int, int], tuple[int, int]]]] = {
+    # pilot before: how long it has heard nothing; HELLO: session, version; after: session, quiet_ms
     "unbound": [
         ((None, 7), (5, 3), (5, 0)),
         ((None, 7), (0, 3), (0, 7)),
@@ -479,7 +480,7 @@ def test_what_names_another_boot_or_session_counts_for_nothing(said: Message, pl
 def test_a_pilot_obeys_nothing_that_only_a_pilot_says(kind: int) -> None:
     at = AtPilot()
     at.link.pass_time(299)
-    tail: Message = FIELDS + [0, 0] if kind == 2 else [1, 0, 0, b""]  # noqa: RUF005  a Message is a list of anything
+    tail: Message = [*FIELDS, 0, 0] if kind == 2 else [1, 0, 0, b""]
     assert at.hear([kind, 31, 0, BOOT, SESSION, *tail]) == []
     assert (at.link.take_command(), at.link.quiet_ms, at.ack()) == (None, 299, 1)
 
@@ -530,6 +531,15 @@ def test_a_new_binding_never_repeats_a_result_to_the_next_station() -> None:
     at.hear(hello(1, 6))
     assert at.hear(command(2, 500, 6)) == []
     assert at.link.take_command() == ASKED
+
+
+def test_a_result_that_comes_after_another_station_was_bound_is_said_to_nobody() -> None:
+    at = with_everything()
+    at.link.take_command()
+    at.link.pass_time(300)
+    at.hear(hello(1, 6))
+    at.link.answer(0, 0, b"for session 5")
+    assert at.says() == []
 
 
 def test_the_same_session_again_forgets_nothing() -> None:
@@ -711,10 +721,10 @@ def test_a_pilot_is_met_by_its_hello_and_online_with_its_first_state() -> None:
     assert isinstance(met, PilotHello)
     assert (met.boot, met.program, met.unique_id, met.firmware_hash) == (BOOT, "pilot", b"id", b"hash")
     assert (met.capabilities, met.reset_reason, met.parameter_crc) == (63, 4, b"crc")
-    assert not at.link.online
-    assert at.says() == []
+    link = at.link
+    assert (link.online, at.says()) == (False, [])
     assert at.hear(state(8, 1234)) == [[3, 1, 8, BOOT, SESSION, 1234, 0, 0, 0, 0, 0]]
-    assert at.link.online
+    assert link.online
     (now,) = at.events()
     assert now is at.link.state
     assert isinstance(now, PilotState)
@@ -812,15 +822,17 @@ def test_without_a_wanted_id_every_board_will_do() -> None:
     assert at.news() == ["PilotHello"]
 
 
-@pytest.mark.parametrize("other", [{"own_boot": 78}, {"own_session": 6}], ids=["another life", "another station"])
-def test_state_and_result_for_somebody_else_change_nothing(other: dict[str, object]) -> None:
+@pytest.mark.parametrize(("boot", "session"), [(78, SESSION), (BOOT, 6)], ids=["another life", "another station"])
+def test_state_and_result_for_somebody_else_change_nothing(boot: int, session: int) -> None:
     at = AtStation()
     ident = at.link.command(1)
     at.after(0)
     before = at.link.state
+    assert before is not None
     at.now_ms += 50
-    assert at.hear(state(3, **other), result(4, ident, **other)) == []
-    assert (at.link.state, at.events(), at.link.deadline()) == (before, [], before.at_ms + 400 if before else None)
+    said = [state(3, own_boot=boot, own_session=session), result(4, ident, own_boot=boot, own_session=session)]
+    assert at.hear(*said) == []
+    assert (at.link.state, at.events(), at.link.deadline()) == (before, [], before.at_ms + 400)
     (message,) = at.hear(state(5))
     assert message[2] == 5
 

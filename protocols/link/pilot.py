@@ -104,7 +104,12 @@ class PilotLink:
         return None if command is None else (command[6], command[7], command[8])  # type: ignore[return-value]
 
     def answer(self, status: int, number: int, data: bytes) -> None:
-        """RESULT of the COMMAND that was taken; with BUSY the same one is taken again when the station repeats it."""
+        """RESULT of the COMMAND that was taken; with BUSY the same one is taken again when the station repeats it.
+
+        Nothing is said when another station has been bound meanwhile: it has asked for nothing.
+        """
+        if self._command_id is None:
+            return
         result: "list[object]" = [self._command_id, status, number, data]
         self._result = None if status == messages.BUSY else result
         self._send_result(result)

@@ -249,7 +249,7 @@ class StationLink:
     def _take_hello(self, message: "list[object]") -> None:
         event = self._why_not(message)
         if event is not None:
-            key = (type(event), vars(event))
+            key = (type(event), event.__dict__)
             if self._refused != key:
                 self._events.append(event)
             self._refused = key
