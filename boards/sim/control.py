@@ -63,7 +63,7 @@ PARTS: dict[str, tuple[Callable[[World], object], dict[str, Range | None]]] = {
         },
     ),
     "cable": (lambda world: world.cable, {"ohm": (0.0, 1e6), "lost": None, "left": None}),
-    "lock": (lambda world: world.lock, {"travel_ms": _MS, "jammed": None, "switch_stuck": None}),
+    "lock": (lambda world: world.lock, {"travel_ms": _MS, "jammed": None, "switch_stuck": None, "broken_off": None}),
     "contactor": (lambda world: world.contactor, _CONTACTOR),
     "second": (lambda world: world.second, _CONTACTOR),
     "residual": (
@@ -115,14 +115,15 @@ class Control:
             request = json.loads(line)
             if not isinstance(request, dict):
                 raise CommandError("a request is a JSON object with a key 'cmd'")
-            reply = self._run(request)
+            reply = self.answer(request)
         except (CommandError, ValueError) as error:
             reply = {"ok": False, "error": str(error)}
         except RecursionError:
             reply = {"ok": False, "error": "nested too deeply"}
         return json.dumps(reply).encode() + b"\n"
 
-    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One request, as an object, and its reply; raises CommandError."""
         world = self.world
         command = request.get("cmd")
         if command == "now":

@@ -9,11 +9,15 @@ TRAVEL_MS = 300
 
 @dataclass(slots=True)
 class SocketLock:
-    """Mechanics in steps of one millisecond. `jammed`: the bolt stays where it is; `switch_stuck`: the report stays what it is."""
+    """Mechanics in steps of one millisecond. `jammed`: the bolt stays where it is; `switch_stuck`: the report stays what it is.
+
+    `broken_off`: the wire to the switch is broken, it reports open.
+    """
 
     travel_ms: int = TRAVEL_MS
     jammed: bool = False
     switch_stuck: bool = False
+    broken_off: bool = False
     closed: bool = False
     """What the switch reports."""
     _out: float = 0.0
@@ -29,4 +33,4 @@ class SocketLock:
             stroke = 1.0 / self.travel_ms
             self._out = min(1.0, self._out + stroke) if drive else max(0.0, self._out - stroke)
         if not self.switch_stuck:
-            self.closed = self._out > 1.0 - 1e-9
+            self.closed = self._out > 1.0 - 1e-9 and not self.broken_off

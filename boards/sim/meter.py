@@ -89,6 +89,10 @@ class SimMeter:
         """Samples taken."""
         self.refused = 0
         """Datagrams thrown away: wrong size or not finite."""
+        self.silent = False
+        """A fault: it answers nobody."""
+        self.refusing = False
+        """A fault: it answers every question with a Modbus exception."""
         self._rtu_device = rtu_device
         self._unit = unit
         self._energy = EnergyRegister(start_wh)
@@ -101,6 +105,10 @@ class SimMeter:
     def energy_wh(self) -> float:
         """The import register before it is rounded to single precision."""
         return self._energy.energy_wh
+
+    def turn(self, energy_wh: float) -> None:
+        """Set the import register, as when somebody has fitted another meter."""
+        self._energy.energy_wh = energy_wh
 
     def sample(self, t_ms: int, voltage_v: Phases, current_a: Phases) -> None:
         """One sample of the world at its clock `t_ms`; not finite values are refused and counted."""
@@ -171,6 +179,8 @@ class SimMeter:
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         """Before pymodbus answers: refuse what an SDM630 refuses, else bring the registers up to date."""
+        if self.refusing:
+            return ExcCodes.DEVICE_FAILURE
         if function not in (_READ_HOLDING, _READ_INPUT) or values is not None:
             return ExcCodes.ILLEGAL_FUNCTION
         if count > _MOST_PER_REQUEST:
@@ -181,8 +191,8 @@ class SimMeter:
         return None
 
     def _only_for_me(self, sending: bool, pdu: ModbusPDU) -> ModbusPDU:
-        """Stay silent when another unit is asked, as everyone on an RS-485 bus does."""
-        if not sending and pdu.dev_id != self._unit:
+        """Stay silent when another unit is asked, as everyone on an RS-485 bus does, and when this meter is broken."""
+        if self.silent or (not sending and pdu.dev_id != self._unit):
             return cast(ModbusPDU, None)  # pymodbus then has nothing to answer
         return pdu
 

@@ -21,6 +21,8 @@ class RigSettings:
     id_tags: tuple[str, ...] = ()
     lease_ttl_ms: int = 1000
     board_ma: int = 32000
+    cable_ma: int = 32000
+    phases: int = 3
     meter_values_s: int = 5
     poll_ms: int = 500
     parameters: tuple[tuple[int, int], ...] = SHORT_PAUSES
@@ -45,7 +47,7 @@ class RigSettings:
             "pilot": f'port = "{pilot_device}"\nlease_ttl_ms = {self.lease_ttl_ms}',
             "meter": f'driver = "sdm630"\n{meter}\npoll_ms = {self.poll_ms}',
             "authorisation": f'mode = "list"\nid_tags = [{tags}]' if tags else 'mode = "free"',
-            "limits": f"board_ma = {self.board_ma}\ncable_ma = 32000\nphases = 3",
+            "limits": f"board_ma = {self.board_ma}\ncable_ma = {self.cable_ma}\nphases = {self.phases}",
         }
         if status_socket is not None:
             sections["status"] = f'socket = "{status_socket}"'
