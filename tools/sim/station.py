@@ -61,8 +61,10 @@ class SimStation:
         self.pilot_powered = False
         self.pilot_hangs = False
         """The pilot's program has stopped somewhere: its pins stay as they are, its alive wave with them."""
-        self._ticking: asyncio.Task[None] | None = None
-        self._awaited: tuple[int, asyncio.Future[None]] | None = None
+        self._ticking: asyncio.TimerHandle | None = None
+        self._until_ms = 0
+        self._awaited: asyncio.Future[None] = self._loop.create_future()
+        self._awaited.set_result(None)
         self._runs = 0
         self._hosts = 0
         self.recording: Path | None = None
@@ -99,7 +101,7 @@ class SimStation:
         self._loop.run_until_complete(self.meter.start())
         self.world.on_sample = lambda t_ms, v, a: self.meter.sample(t_ms, (v[0], v[1], v[2]), (a[0], a[1], a[2]))
         self._started_s = self._loop.time()
-        self._ticking = self._loop.create_task(self._tick())
+        self._ticking = self._loop.call_at(self._started_s, self._tick, self._started_s)
         self.start_pilot()
         self.start_station()
 
@@ -122,7 +124,6 @@ class SimStation:
             self.stop_pilot()
         if self._ticking is not None:
             self._ticking.cancel()
-            self._loop.run_until_complete(asyncio.gather(self._ticking, return_exceptions=True))
             self._ticking = None
             self._loop.run_until_complete(self.meter.stop())
 
@@ -137,22 +138,21 @@ class SimStation:
         """Let time pass, in whole ticks of the pilot. Raises whatever has ended the world or the station meanwhile."""
         if ms <= 0:
             return
-        self._awaited = (self.world.now_ms + ms, self._loop.create_future())
-        assert self._ticking is not None
-        waiting: list[asyncio.Future[Any]] = [self._awaited[1], self._ticking]
-        self._loop.run_until_complete(asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED))
-        self._awaited = None
-        if self._ticking.done():
-            self._ticking.result()
+        self._until_ms, self._awaited = self.world.now_ms + ms, self._loop.create_future()
+        self._loop.run_until_complete(self._awaited)
 
-    async def _tick(self) -> None:
-        due_s = self._loop.time()
-        while True:
+    def _tick(self, due_s: float) -> None:
+        """One tick, and the next one in time; whatever is wrong goes to whoever waits in run()."""
+        try:
             self._one_tick()
-            if self._awaited is not None and self.world.now_ms >= self._awaited[0] and not self._awaited[1].done():
-                self._awaited[1].set_result(None)
-            due_s += TICK_MS / 1000
-            await asyncio.sleep(due_s - self._loop.time())
+        except Exception as error:
+            if not self._awaited.done():
+                self._awaited.set_exception(error)
+            return
+        if self.world.now_ms >= self._until_ms and not self._awaited.done():
+            self._awaited.set_result(None)
+        due_s += TICK_MS / 1000
+        self._ticking = self._loop.call_at(due_s, self._tick, due_s)
 
     def _one_tick(self) -> None:
         world = self.world
