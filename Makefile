@@ -10,12 +10,13 @@ CSMS_CONSTRAINTS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test verify verify-kernel verify-link lint lock clean
+.PHONY: help setup demo test hil verify verify-kernel verify-link lint lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    watch a simulated car charge through the real stack   (ARGS="--headless", ARGS="--fast", ARGS="--help")'
 	@echo 'make test    lint, types, import contracts and all tests           (PYTEST="-k config" narrows the tests)'
+	@echo 'make hil     the hardware-in-the-loop suite on every simulated bench'
 	@echo 'make lint    the same without the tests'
 	@echo 'make verify  the tests and all long proofs'
 	@echo 'make verify-kernel  only those of the safety kernel: state space, mutants, timing, two interpreters (15 min)'
@@ -65,6 +66,14 @@ demo: setup
 
 test: lint setup
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST)
+
+# The same suite on each bench that this machine has; the reports and results lie in build/hil.
+HIL_OUT := build/hil
+hil: $(VENV)/.dev
+	@mkdir -p $(HIL_OUT)
+	@$(BIN)/python -m pytest hil_tests --rig=sim -q -n auto --junitxml $(HIL_OUT)/sim.xml $(PYTEST)
+	@$(BIN)/python -m pytest hil_tests --rig=mcu -q -n auto --junitxml $(HIL_OUT)/mcu.xml $(PYTEST)
+	@$(BIN)/python -m hil_tests.same $(HIL_OUT)/sim.xml $(HIL_OUT)/mcu.xml
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -62,6 +62,8 @@ class SimStation:
         self.pilot_hangs = False
         """The pilot's program has stopped somewhere: its pins stay as they are, its alive wave with them."""
         self._ticking: asyncio.TimerHandle | None = None
+        self._failure: Exception | None = None
+        """What has ended the world; nothing happens any more until the next reset()."""
         self._until_ms = 0
         self._awaited: asyncio.Future[None] = self._loop.create_future()
         self._awaited.set_result(None)
@@ -101,6 +103,7 @@ class SimStation:
         self._loop.run_until_complete(self.meter.start())
         self.world.on_sample = lambda t_ms, v, a: self.meter.sample(t_ms, (v[0], v[1], v[2]), (a[0], a[1], a[2]))
         self._started_s = self._loop.time()
+        self._failure = None
         self._ticking = self._loop.call_at(self._started_s, self._tick, self._started_s)
         self.start_pilot()
         self.start_station()
@@ -138,6 +141,8 @@ class SimStation:
         """Let time pass, in whole ticks of the pilot. Raises whatever has ended the world or the station meanwhile."""
         if ms <= 0:
             return
+        if self._failure is not None:
+            raise self._failure
         self._until_ms, self._awaited = self.world.now_ms + ms, self._loop.create_future()
         self._loop.run_until_complete(self._awaited)
 
@@ -146,6 +151,7 @@ class SimStation:
         try:
             self._one_tick()
         except Exception as error:
+            self._failure = error
             if not self._awaited.done():
                 self._awaited.set_exception(error)
             return
