@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import sys
 import time
+from pathlib import Path
 
 from pilotwire.boards.sim.board import build
 from pilotwire.firmware.config import Settings, load
@@ -26,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM or Ctrl-C; exit status 0 then, 1 when the station failed."""
     parser = argparse.ArgumentParser(prog="pilotwire run", description="Run the station.", epilog=EPILOG)
     parser.add_argument("--config", required=True, metavar="FILE", help="the station's settings (TOML)")
+    parser.add_argument("--record", metavar="FILE", type=Path, help="write every input to FILE, for `pilotwire replay`")
     parser.add_argument("--verbose", action="store_true", help="log more, to standard error")
     args = parser.parse_args(argv)
     logging.basicConfig(
@@ -34,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     settings = load(args.config)
     try:
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings, args.record))
     except (StoreError, sqlite3.Error) as error:
         # What cannot be written down must not go on: the lease ends with this process.
         what = "" if isinstance(error, StoreError) else f"{settings.station.data_dir}: the database failed: "
@@ -46,8 +48,8 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(settings: Settings) -> None:
-    service = Service(settings, build(settings), lambda: time.time_ns() // 1_000_000)
+async def _serve(settings: Settings, record: Path | None) -> None:
+    service = Service(settings, build(settings), lambda: time.time_ns() // 1_000_000, record)
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from collections.abc import Callable
 from importlib.metadata import version
 
 from pilotwire.firmware.config import OcppSettings
@@ -12,8 +13,13 @@ from pilotwire.protocols.ocpp.charge_point_16 import ChargePoint16
 from pilotwire.protocols.ocpp.settings_16 import ChargePointSettings
 
 
-def open_charge_point(settings: OcppSettings, phases: int, connection: sqlite3.Connection) -> ChargePoint16:
-    """A charge point with everything it had stored before."""
+def open_charge_point(
+    settings: OcppSettings,
+    phases: int,
+    connection: sqlite3.Connection,
+    noted: Callable[[str], str] = lambda message_id: message_id,
+) -> ChargePoint16:
+    """A charge point with everything it had stored before; `noted` is told each message id that is drawn, and returns it."""
     return ChargePoint16(
         ChargePointSettings(
             vendor=settings.vendor,
@@ -24,5 +30,5 @@ def open_charge_point(settings: OcppSettings, phases: int, connection: sqlite3.C
             meter_values_s=settings.meter_values_s,
         ),
         SqliteOcppStore(connection),
-        lambda: str(uuid.uuid4()),
+        lambda: noted(str(uuid.uuid4())),
     )

@@ -22,6 +22,8 @@ from pilotwire.protocols.ocpp.charge_point_16 import ChargePoint16
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
+    from pilotwire.firmware.shell.recorded_core import RecordedCore
+
 SUBPROTOCOL = "ocpp1.6"
 
 FIRST_PAUSE_S = 1.0
@@ -45,7 +47,7 @@ class OcppPort:
     def __init__(
         self,
         url: str,
-        core: ChargePoint16,
+        core: ChargePoint16 | RecordedCore,
         on_event: Callable[[events.Event], None],
         unix_ms: Callable[[], int],
         *,

@@ -9,10 +9,13 @@ import asyncio
 import collections
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pilotwire.firmware.session.events import Grant, Ticked
 from pilotwire.firmware.station import Station
+
+if TYPE_CHECKING:
+    from pilotwire.firmware.shell.recorder import Recorder
 
 TICK_S = 1.0
 log = logging.getLogger(__name__)
@@ -29,11 +32,18 @@ class LeasePort(Protocol):
 class Runner:
     """Feeds a Station. post() may be called from any callback of the loop, also while an event is being handled."""
 
-    def __init__(self, station: Station, unix_ms: Callable[[], int], after: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        station: Station,
+        unix_ms: Callable[[], int],
+        after: Callable[[], None],
+        recorder: Recorder | None = None,
+    ) -> None:
         self.station = station
         self.lease: LeasePort | None = None
         self._unix_ms = unix_ms
         self._after = after
+        self._recorder = recorder
         self._queue: collections.deque[object] = collections.deque()
         self._busy = False
         self._loop = asyncio.get_running_loop()
@@ -55,7 +65,11 @@ class Runner:
         try:
             while self._queue:
                 item = self._queue.popleft()
-                for effect in self.station.handle(item, self.now_ms(), self._unix_ms()):
+                now_ms, unix_ms = self.now_ms(), self._unix_ms()
+                effects = self.station.handle(item, now_ms, unix_ms)
+                if self._recorder is not None:
+                    self._recorder.event(item, now_ms, unix_ms, effects)
+                for effect in effects:
                     self._perform(effect)
         except Exception as error:
             self._failed.set_exception(error)

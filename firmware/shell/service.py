@@ -7,7 +7,8 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pilotwire.firmware.config import Settings
 from pilotwire.firmware.kernel import params
@@ -23,6 +24,11 @@ from pilotwire.firmware.store.events import EventJournal
 from pilotwire.firmware.store.transactions import Transactions
 from pilotwire.hal.ports import Meter
 from pilotwire.protocols.link.station import StationLink
+
+if TYPE_CHECKING:
+    from pilotwire.firmware.shell.recorded_core import RecordedCore
+    from pilotwire.firmware.shell.recorder import Recorder
+    from pilotwire.protocols.ocpp.charge_point_16 import ChargePoint16
 
 PROGRAM = "pilotwire station"
 GIVE_UP_S = 3.0  # at a line where no pilot answers for so long, ours is looked for elsewhere
@@ -42,23 +48,33 @@ class Ports:
 class Service:
     """A whole station. start() returns when it is running, stop() when it is not; snapshot() at any time in between."""
 
-    def __init__(self, settings: Settings, ports: Ports, unix_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: Settings, ports: Ports, unix_ms: Callable[[], int], record: Path | None = None
+    ) -> None:
+        """`record`: a file that gets every input of the station's pure parts (docs/replay.md)."""
         self._settings = settings
         self._unix_ms = unix_ms
         data_dir = settings.station.data_dir
         self._lock = DataDirLock(data_dir)
         self._durable = open_database(data_dir / "station.db", durable=True)
         self._events = open_database(data_dir / "events.db", durable=False)
+        self.journal = EventJournal(self._events)
+        self._recorder: Recorder | None = None
         self._charge_point, self._ocpp_port = None, None
         if settings.ocpp is not None:
             # The back end's code is loaded only where there is a back end: it is a good part of the start-up time.
             from pilotwire.firmware.shell.back_end import open_charge_point  # noqa: PLC0415
 
-            self._charge_point = open_charge_point(settings.ocpp, settings.limits.phases, self._durable)
-        self.journal = EventJournal(self._events)
+            self._charge_point = open_charge_point(settings.ocpp, settings.limits.phases, self._durable, self._noted)
         self.transactions = Transactions(self._durable)
+        if record is not None:
+            from pilotwire.firmware.shell.recorder import Recorder  # noqa: PLC0415 - only where somebody wants it
+
+            self._recorder = Recorder(record)
+            now_ms = int(asyncio.get_running_loop().time() * 1000)
+            self._recorder.begin(settings, self._durable, self.journal, now_ms, unix_ms())
         station = Station(settings, self.transactions, self.journal, self._charge_point)
-        self.runner = Runner(station, unix_ms, self._after_event)
+        self.runner = Runner(station, unix_ms, self._after_event, self._recorder)
         link = StationLink(PROGRAM, 1 + secrets.randbelow(1 << 28), settings.pilot.unique_id)
         # The pilot itself shall know what this installation carries, and not only each lease.
         link.narrow(params.MAX_MA, settings.limits.board_ma)
@@ -69,10 +85,18 @@ class Service:
         if settings.ocpp is not None and self._charge_point is not None:
             from pilotwire.firmware.shell.ocpp_port import OcppPort  # noqa: PLC0415
 
+            core: ChargePoint16 | RecordedCore = self._charge_point
+            if self._recorder is not None:
+                from pilotwire.firmware.shell.recorded_core import RecordedCore  # noqa: PLC0415
+
+                core = RecordedCore(self._charge_point, self._recorder)
             self._ocpp_port = OcppPort(
-                settings.ocpp.url, self._charge_point, self.runner.post, unix_ms, password=settings.ocpp.password
+                settings.ocpp.url, core, self.runner.post, unix_ms, password=settings.ocpp.password
             )
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _noted(self, message_id: str) -> str:
+        return message_id if self._recorder is None else self._recorder.note_id(message_id)
 
     def _open_port(self, link: StationLink, ports: Ports) -> PilotPort:
         ttl_ms, wanted, lines = self._settings.pilot.lease_ttl_ms, link.unique_id, ports.pilot_lines
@@ -116,6 +140,8 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._recorder is not None:
+            self._recorder.close()
         self._durable.close()
         self._events.close()
         self._lock.release()

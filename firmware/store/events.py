@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 KEEP_ROWS = 500_000
@@ -18,6 +19,8 @@ class EventJournal:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.lost = 0
         """Events that could not be written."""
+        self.on_row: Callable[[str, dict[str, Any]], None] | None = None
+        """Told each event as well, whatever becomes of it on the disk."""
         self._db = connection
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, unix_ms INTEGER NOT NULL,"
@@ -26,6 +29,8 @@ class EventJournal:
 
     def append(self, at_ms: int, unix_ms: int, name: str, data: dict[str, Any]) -> None:
         """Write one event; at_ms is monotonic, unix_ms the wall clock at the same instant. Never raises for the disk's sake."""
+        if self.on_row is not None:
+            self.on_row(name, data)
         try:
             self._insert(at_ms, unix_ms, name, data)
         except sqlite3.Error as error:

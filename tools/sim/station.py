@@ -70,7 +70,7 @@ class SimStation:
         self._runs = 0
         self._hosts = 0
         self.recording: Path | None = None
-        """Where the next station that starts records its events, if anywhere."""
+        """Where the next station that starts records its inputs, if anywhere."""
         self.reset(options if options is not None else Options())
 
     def __enter__(self) -> SimStation:
@@ -214,7 +214,7 @@ class SimStation:
 
     async def _start(self, settings: Any) -> None:
         ports = Ports(open_pilot_line=self._open_line, meter=build_meter(settings.meter))
-        self.service = Service(settings, ports, self.unix_ms)
+        self.service = Service(settings, ports, self.unix_ms, self.recording)
         self.service.start()
 
     def _open_line(self) -> Line:

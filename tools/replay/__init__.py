@@ -1,0 +1,1 @@
+"""Feeds a recording to the same pure parts and compares what they make of it."""
