@@ -33,6 +33,7 @@ class Command:
 
 COMMANDS = (
     Command("run", "run the station as a service would: pilotwire run --config FILE", "pilotwire.tools.run"),
+    Command("sim", "a simulated station driven from outside: pilotwire sim station --control PORT", "pilotwire.tools.sim.main"),
     Command("replay", "play a recording of a station back and compare: pilotwire replay FILE", "pilotwire.tools.replay.main"),
     Command("demo", "watch a simulated car charge through the real stack", "pilotwire.tools.demo.run", needs_extra="demo"),
     Command("link", "test any pilot against docs/link.md: pilotwire link conformance --port DEVICE", "pilotwire.tools.link.main"),
