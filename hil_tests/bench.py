@@ -27,6 +27,9 @@ CAPABILITIES = {
     "station control": "the station's program can be killed and started",
     "pilot control": "the pilot can be reset, hung and taken off its power",
     "power": "the mains can be taken away",
+    "exact time": "the bench's clock counts ticks, and the same commands give the same timeline",
+    "exact station": "... and the station's program too, not only the pilot's, hears everything in the same tick each time",
+    "central system": "the station can be told to connect to a central system on this machine",
     "pins": "the pilot board's outputs can be watched (not only what follows from them)",
 }
 

@@ -18,9 +18,21 @@ RIGS = ("sim", "mcu", "labgrid")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Which bench."""
+    add_write_timelines(parser)
     parser.addoption(
         "--rig", choices=RIGS, default="sim", help="the bench: simulated, MicroPython, or real ones through labgrid"
     )
+
+
+def add_write_timelines(parser: pytest.Parser) -> None:
+    """For who has changed something on purpose."""
+    parser.addoption("--write-timelines", action="store_true", help="keep the timelines of this run (look at the diff)")
+
+
+@pytest.fixture
+def write_timelines(pytestconfig: pytest.Config) -> bool:
+    """Whether timelines are written instead of compared."""
+    return bool(pytestconfig.getoption("--write-timelines"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -15,18 +15,27 @@ from typing import Any
 WAIT_S = 0.02  # longest real wait in one go while busy, so that `busy` is asked again
 
 
+START_S = 1000.0
+
+
 class VirtualClockLoop(asyncio.SelectorEventLoop):
     """Use with asyncio.Runner(loop_factory=VirtualClockLoop). `busy` may be set at any time."""
 
     def __init__(self) -> None:
         self.busy: Callable[[], bool] = lambda: False
+        self.frozen = False
+        """No time passes while the loop is busy, so that a run is the same each time. Then `busy` must be sure of its reply."""
         self.jumped_s = 0.0
-        self._now_s = 1000.0
+        self._now_s = START_S
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
         """Virtual seconds."""
         return self._now_s
+
+    def restart(self) -> None:
+        """Set the clock back to where it began; nothing that is still scheduled may count on it."""
+        self._now_s = START_S
 
     def pass_time(self, seconds: float) -> None:
         """Move the clock on (for the selector)."""
@@ -47,8 +56,11 @@ class _JumpingSelector(selectors.DefaultSelector):
         if timeout is None or self._loop.busy():
             started = time.monotonic()
             ready = super().select(WAIT_S if timeout is None else min(WAIT_S, timeout))
-            self._loop.pass_time(time.monotonic() - started)
-            return ready
+            if not self._loop.frozen or timeout is None:
+                self._loop.pass_time(time.monotonic() - started)
+                return ready
+            if ready:
+                return ready
         self._loop.pass_time(timeout)
         self._loop.jumped_s += timeout
         return super().select(0)

@@ -28,6 +28,19 @@ REQUESTS = {
 }
 LETTERS = {bands.INVALID: "?", bands.A: "A", bands.B: "B", bands.C: "C", bands.D: "D", bands.E: "E", bands.F: "F"}
 KEPT = 100_000
+WATCHED = (
+    "pilot",
+    "phase",
+    "faults",
+    "conditions",
+    "duty_permyriad",
+    "limit_ma",
+    "contacts_closed",
+    "phases_closed",
+    "simplified",
+    "bcb_sequences",
+    "cable_ma",
+)
 
 
 class BareHost:
@@ -36,7 +49,7 @@ class BareHost:
     def __init__(self, line: Line, session: int) -> None:
         self.link = StationLink("bare host", session)
         self.states: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        """Every state of the pilot whose pilot letter, phase, faults, duty or limit differ from the one before."""
+        """Every state of the pilot that differs from the one before in any of WATCHED."""
         self._line = line
         os.set_blocking(line.fileno(), False)
 
@@ -57,8 +70,7 @@ class BareHost:
 
     def _note(self, state: PilotState) -> None:
         row = self.row(state)
-        watched = ("pilot", "phase", "faults", "duty_permyriad", "limit_ma", "bcb_sequences", "cable_ma")
-        if not self.states or any(self.states[-1][key] != row[key] for key in watched):
+        if not self.states or any(self.states[-1][key] != row[key] for key in WATCHED):
             self.states.append(row)
 
     @staticmethod

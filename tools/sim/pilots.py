@@ -132,6 +132,11 @@ class MicropythonBoard:
     def start(self, changes: Changes) -> None:
         """Start the interpreter and wait until it asks for its pins."""
         self.stop()
+        with contextlib.suppress(BlockingIOError):
+            os.set_blocking(self._pty.master, False)
+            while os.read(self._pty.master, 4096):
+                pass  # what stood in the line is lost
+        os.set_blocking(self._pty.master, True)
         argv, self.note = pilot_argv(self._listener.getsockname()[1], changes)
         root = Path(pilotwire.__file__).parents[1]
         self._process = Process(

@@ -53,6 +53,7 @@ class SimStation:
         )
         self._loop = VirtualClockLoop()
         self._loop.busy = self._awaiting_reply
+        self._loop.frozen = True
         self._board: PilotBoard = InProcessBoard() if pilot == "cpython" else MicropythonBoard(self._folder)
         self._lines: list[Line] = []
         self.service: Service | None = None
@@ -94,6 +95,7 @@ class SimStation:
         )
         parse(toml, "options", self._folder)
         self._end()
+        self._loop.restart()  # floating point makes the same of the same times only
         self.options = options
         self._rig = settings
         self._data_dir = data_dir
@@ -104,7 +106,7 @@ class SimStation:
         self.world.on_sample = lambda t_ms, v, a: self.meter.sample(t_ms, (v[0], v[1], v[2]), (a[0], a[1], a[2]))
         self._started_s = self._loop.time()
         self._failure = None
-        self._ticking = self._loop.call_at(self._started_s, self._tick, self._started_s)
+        self._ticking = self._loop.call_at(self._started_s, self._tick, 0)
         self.start_pilot()
         self.start_station()
 
@@ -146,7 +148,7 @@ class SimStation:
         self._until_ms, self._awaited = self.world.now_ms + ms, self._loop.create_future()
         self._loop.run_until_complete(self._awaited)
 
-    def _tick(self, due_s: float) -> None:
+    def _tick(self, number: int) -> None:
         """One tick, and the next one in time; whatever is wrong goes to whoever waits in run()."""
         try:
             self._one_tick()
@@ -157,8 +159,7 @@ class SimStation:
             return
         if self.world.now_ms >= self._until_ms and not self._awaited.done():
             self._awaited.set_result(None)
-        due_s += TICK_MS / 1000
-        self._ticking = self._loop.call_at(due_s, self._tick, due_s)
+        self._ticking = self._loop.call_at(self._started_s + (number + 1) * TICK_MS / 1000, self._tick, number + 1)
 
     def _one_tick(self) -> None:
         world = self.world
@@ -170,11 +171,11 @@ class SimStation:
         world.advance(TICK_MS)
 
     def _awaiting_reply(self) -> bool:
-        return self.service is not None and self.service.awaiting_reply
+        return self.service is not None and self.service.awaiting_reply and not self.meter.silent
 
     def unix_ms(self) -> int:
         """Wall clock of the virtual world."""
-        return UNIX_MS + int((self._loop.time() - self._started_s) * 1000)
+        return UNIX_MS + int(round((self._loop.time() - self._started_s) * 1000, 3))
 
     # --- the pilot board
 
