@@ -19,6 +19,7 @@ from pilotwire.tools.sim.options import read_options
 from pilotwire.tools.sim.station import SimStation
 
 SETTLE_MS = 1500
+LOOK_MS = 100
 
 
 class SimBench:
@@ -56,9 +57,19 @@ class SimBench:
             station.power_off()
             station.run(100)
             station.power_on()
-            station.run(SETTLE_MS)
+            complaints = ["nothing has been looked at"]
+            for _ in range(0, SETTLE_MS, LOOK_MS):
+                station.run(LOOK_MS)
+                complaints = self._complaints()
+                if not complaints:
+                    break
         except (CommandError, RuntimeError, OSError) as error:
             return [f"the bench cannot be put right: {error}"]
+        return complaints
+
+    def _complaints(self) -> list[str]:
+        """What is not as it must be without a car."""
+        station, world = self._station, self._station.world
         shot = station.snapshot()
         complaints = []
         if shot is None or not shot["pilot"]["online"]:

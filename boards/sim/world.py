@@ -140,16 +140,14 @@ class World:
 
     def advance(self, ms: int) -> None:
         """Pass time, one millisecond at a time."""
+        outputs, car = self.outputs, self.car
+        duty = None if outputs.cp_off else outputs.duty
         for _ in range(ms):
             self.now_ms += 1
             self._switch()
-            outputs, car, closed = self.outputs, self.car, self.contactor.closed
+            closed = self.contactor.closed
             self.lock.step(bool(outputs.lock))
-            car.step(
-                None if outputs.cp_off else outputs.duty,
-                self.voltages_v()[0] if closed else 0.0,
-                3 if self._phases_closed() else 1,
-            )
+            car.step(duty, self.voltages_v()[0] if closed else 0.0, 3 if self._phases_closed() else 1)
             self.supply.step(bool(outputs.supply_enable), closed and car.circuit.plugged and car.circuit.s2_closed)
             if closed and car.current_a:
                 self.energy_wh += self.power_w() / 3_600_000.0
