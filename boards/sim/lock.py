@@ -29,6 +29,8 @@ class SocketLock:
 
     def step(self, drive: bool) -> None:
         """Pass one millisecond with the drive pushing the bolt out (True) or pulling it in."""
+        if self._out == (1.0 if drive else 0.0) and self.closed == (drive and not self.broken_off):
+            return  # it is where it shall be
         if not self.jammed:
             stroke = 1.0 / self.travel_ms
             self._out = min(1.0, self._out + stroke) if drive else max(0.0, self._out - stroke)

@@ -23,6 +23,11 @@ class TripOutput:
     _present_ms: int = 0
     _absent_ms: int = 0
 
+    @property
+    def stirred(self) -> bool:
+        """Whether it is tripped, or a cause was there a millisecond ago."""
+        return self.tripped or self._present_ms > 0
+
     def step(self, cause: bool, delay_ms: int, release_ms: int) -> None:
         """Pass one millisecond with or without a cause."""
         if cause:
@@ -66,6 +71,9 @@ class ResidualDevice:
 
     def step(self, test: bool, contacts_closed: bool) -> None:
         """Pass one millisecond."""
+        quiet = not test and self.dc_ma < self.dc_trip_ma and self.ac_ma < self.ac_trip_ma
+        if quiet and not (self._test_held_ms or self.dc.stirred or self.ac.stirred):
+            return  # nothing to count
         self._test_held_ms = self._test_held_ms + 1 if test and not self.test_dead else 0
         tested = self._test_held_ms >= self.test_ms
         flows = contacts_closed or not self.behind_contacts

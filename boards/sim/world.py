@@ -141,6 +141,8 @@ class World:
     def advance(self, ms: int) -> None:
         """Pass time, one millisecond at a time."""
         outputs, car = self.outputs, self.car
+        self._note_changes()  # of what was set since
+        moving = self._moving()
         duty = None if outputs.cp_off else outputs.duty
         for _ in range(ms):
             self.now_ms += 1
@@ -155,7 +157,9 @@ class World:
                 self.on_sample(self.now_ms, self.voltages_v(), self.currents_a())
             if self.now_ms % TRACE_MS == 0:
                 self.trace.append(self.row())
-            self._note_changes()
+            if (now := self._moving()) != moving:
+                moving = now
+                self._note_changes()
 
     def note(self, name: str, value: Any = True) -> None:
         """Write an event of somebody outside the circuit, for example the pilot's silence."""
@@ -223,6 +227,21 @@ class World:
         elif phases_were and not second.closed and was_closed:
             self.note("phases_broken_a", round(self.car.current_a if self.car.phases > 1 else 0.0, 3))
         self.cable.step(self.car.circuit.plugged, self.lock.holds)
+
+    def _moving(self) -> tuple[bool, ...]:
+        """What may change from one millisecond to the next by itself; all else is set from outside."""
+        contactor, second, residual = self.contactor, self.second, self.residual
+        return (
+            contactor.coil,
+            contactor.closed,
+            second.coil,
+            second.closed,
+            self.lock.closed,
+            residual.dc.tripped,
+            residual.ac.tripped,
+            self.car.circuit.s2_closed,
+            self.cable.in_socket,
+        )
 
     def _state(self) -> tuple[Any, ...]:
         outputs, circuit = self.outputs, self.car.circuit
