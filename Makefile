@@ -10,7 +10,7 @@ CSMS_CONSTRAINTS ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test hil verify verify-kernel verify-link lint lock clean
+.PHONY: help setup demo test hil verify verify-kernel verify-link verify-hil lint lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make verify  the tests and all long proofs'
 	@echo 'make verify-kernel  only those of the safety kernel: state space, mutants, timing, two interpreters (15 min)'
 	@echo 'make verify-link    only those of the pilot link: faults, conformance, timing, mutants (10 min)'
+	@echo 'make verify-hil     only those of the rigs: a hundred recordings replayed on two CPythons (5 min)'
 	@echo 'make setup   only the set-up that the others do by themselves      (PYTHON=/path/to/python3.12 chooses one)'
 	@echo 'make lock    write the versions of this environment to .ci/, which only .ci/run uses'
 	@echo 'make clean   remove caches, built files and both environments'
@@ -81,9 +82,9 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 
-verify: test verify-kernel verify-link
+verify: test verify-kernel verify-link verify-hil
 
-verify-kernel verify-link: $(VENV)/.dev
+verify-kernel verify-link verify-hil: $(VENV)/.dev
 	@$(BIN)/python tests/verify.py $(@:verify-%=%)
 
 # --- house-keeping

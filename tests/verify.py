@@ -94,6 +94,7 @@ SHARDS: dict[str, tuple[tuple[Proof, ...], ...]] = {
         (Proof("timing, a minute with every core busy", ("-m", "pilotwire.tools.cli", "bench", "link")),),
         (Proof("mutants of the link", LINK_MUTANTS),),
     ),
+    "hil": ((Proof("100 recordings, replayed on two CPythons", ("tests/replay_campaign.py",)),),),
 }
 
 
