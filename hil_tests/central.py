@@ -12,8 +12,8 @@ from pilotwire.tools.peers.csms import CsmsProcess
 
 from .course import Course
 
-STEP_MS = 20
-STEP_S = 0.002
+STEP_MS = 25
+STEP_S = 0.001
 """The bench's clock may run much faster than the other process: it gets this real time for each step of the bench's."""
 LONGEST_MS = 40_000
 

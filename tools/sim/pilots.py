@@ -64,6 +64,7 @@ class InProcessBoard:
     def __init__(self) -> None:
         self._boots = 0
         self._wires = Wires()
+        self._on_pins: object = None
         self._pilot: Pilot | None = None
         self._end, self._far = socket.socketpair()
         self._end.setblocking(False)
@@ -73,6 +74,7 @@ class InProcessBoard:
         """A new boot: nothing is left of the one before, and what stood in the line is lost."""
         self._boots += 1
         self._wires = Wires()
+        self._on_pins = None
         self._pilot = Pilot(
             FrontEnd(Machine(self._wires)),
             parameters.build(changes),
@@ -85,7 +87,9 @@ class InProcessBoard:
     def tick(self, now_ms: int, adc_u16: tuple[int, ...], levels: int) -> tuple[int, int]:
         """One tick."""
         assert self._pilot is not None
-        pins.put_inputs(self._wires, adc_u16, levels)
+        if (adc_u16, levels) != self._on_pins:
+            self._on_pins = (adc_u16, levels)
+            pins.put_inputs(self._wires, adc_u16, levels)
         try:
             received = self._end.recv(1024)
         except BlockingIOError:
