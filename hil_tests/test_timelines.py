@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from .course import Course
+from .sweeps import SWEEPS
 from .timeline import Timeline, compare
 from .walk import Walk
 
@@ -104,3 +105,12 @@ def test_a_station_does_the_same_to_the_tick(course: Course, setting: str, tags:
     timeline.look()
     Walk(course, timeline, 100 + 10 * list(SETTINGS).index(setting) + (tags == "tags"), STATION).go(40)
     compare(f"station-{setting}-{tags}", timeline.text(), write=write_timelines)
+
+
+@needs
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_sweep_through_all_bounds_does_the_same_to_the_tick(course: Course, name: str, write_timelines: bool) -> None:
+    course.bench.reset(SETTINGS["dc"] if name == "pulses" else SETTINGS["quick"])
+    timeline = Timeline(course)
+    SWEEPS[name](course, timeline)
+    compare(f"sweep-{name}", timeline.text(), write=write_timelines)
