@@ -17,6 +17,7 @@ from tree import REPO, copy_project, python_files
 EDGES = (
     "firmware/shell/",
     "firmware/store/",
+    "firmware/recording/header.py",  # holds the database's content and paths of the settings; it opens nothing of the disk's
     "firmware/config.py",
     "firmware/toml_file.py",
     "firmware/pilot/",

@@ -113,10 +113,9 @@ class World:
 
     def set_outputs(self, outputs: Outputs) -> None:
         """What the pilot board drives from now on."""
-        before, self.outputs = self.outputs, outputs
+        self.outputs = outputs
         self.pump.drive(outputs.alive)
-        if before[:2] != outputs[:2] or before[3:] != outputs[3:]:  # the alive wave is no event
-            self._note_changes()
+        self._note_changes()
 
     def plug(self) -> bool:
         """The driver plugs both ends in; False when the lock's bolt is in the way."""
@@ -142,8 +141,9 @@ class World:
     def advance(self, ms: int) -> None:
         """Pass time, one millisecond at a time."""
         outputs, car = self.outputs, self.car
-        self._note_changes()  # of what was set since
-        moving = self._moving()
+        moving: tuple[
+            bool, ...
+        ] = ()  # after the first millisecond everything is looked at: it may have been set meanwhile
         duty = None if outputs.cp_off else outputs.duty
         for _ in range(ms):
             self.now_ms += 1
